@@ -1,0 +1,358 @@
+//! A stream's folder and its loads: begin, finish, abort.
+//!
+//! Invariants: the record changes before what it describes does, so that a
+//! crash leaves something that [`Stream::begin`] can complete; files that are
+//! not ours are never touched.
+
+use std::sync::Arc;
+
+use vesicle_connector::{Error, Load, LoadRequest, Result, Summary};
+
+use crate::disk::Disk;
+use crate::encoder::{self, PartFile};
+use crate::layout::StreamFolders;
+use crate::mend;
+use crate::names;
+use crate::options::Options;
+use crate::record::{Finished, Manifest, Mode, Part, Record, Status, Unfinished};
+use crate::shape;
+
+/// The partition that a file without rows is said to be of.
+const NO_PARTITION: &str = "none";
+
+/// A stream in the configured folder.
+pub struct Stream<'a> {
+    /// The file system.
+    pub disk: &'a Disk,
+    /// The configuration.
+    pub options: &'a Options,
+    /// Where its files are.
+    pub folders: StreamFolders,
+}
+
+impl<'a> Stream<'a> {
+    /// The stream of a name.
+    pub fn new(disk: &'a Disk, options: &'a Options, name: &str) -> Self {
+        let folders = StreamFolders::new(&options.path, name);
+        Self { disk, options, folders }
+    }
+
+    /// Begins a load, or goes on with the one under way.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` if another pipeline writes the stream, or if the folder
+    /// holds files of somebody else; `schema` if its files have other columns;
+    /// what the file system says.
+    pub fn begin(&self, request: &LoadRequest) -> Result<Load> {
+        let mode = Mode::of(request.write_mode)?;
+        encoder::check_schema(&self.options.encoding, &request.schema)?;
+        let record = Record::read(self.disk, &self.folders.record())?;
+        let mut record = match record {
+            Some(record) => self.take_over(record, request)?,
+            None => Record::new(&request.pipeline, &request.stream_name),
+        };
+        self.mend(&mut record)?;
+        if let Some(load) = &record.load
+            && !request.fresh
+        {
+            self.check_same(load, request, mode)?;
+            return self.describe(load);
+        }
+        self.discard(&mut record)?;
+        if let Some(finished) = record.finished.as_ref()
+            && finished.run == request.run
+        {
+            let load = Unfinished {
+                run: finished.run.clone(),
+                stream: record.stream.clone(),
+                mode,
+                status: Status::Open,
+                snapshot: None,
+                format: finished.format,
+                schema: finished.schema.clone(),
+            };
+            return Ok(Load { complete: true, ..self.describe(&load)? });
+        }
+        self.start(record, request, mode)
+    }
+
+    /// Publishes what is not visible yet, and ends the load.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` if the load is not under way, or if the folder holds files
+    /// of somebody else; what the file system says.
+    pub fn finish(&self, run: &str) -> Result<Summary> {
+        let mut record = self.record()?;
+        if let Some(finished) = record.finished.as_ref().filter(|finished| finished.run == run)
+            && record.load.as_ref().is_none_or(|load| load.run != run)
+        {
+            return Ok(self.summary(finished));
+        }
+        let load = match record.load.take() {
+            Some(load) if load.run == run && load.status != Status::Discarding => load,
+            _ => return Err(not_under_way(&self.folders, run)),
+        };
+        if load.status == Status::Open {
+            self.write_empty_part(&load)?;
+        }
+        let manifests = mend::manifests(self.disk, &self.folders, run)?;
+        let parts = || manifests.iter().flat_map(|manifest| &manifest.parts);
+        let finished = Finished {
+            run: run.to_owned(),
+            format: load.format,
+            schema: load.schema.clone(),
+            rows: parts().map(|part| part.rows).sum(),
+            bytes: parts().map(|part| part.bytes).sum(),
+            files: parts().count() as u64,
+        };
+        if load.mode == Mode::Replace {
+            let publishing = Unfinished { status: Status::Publishing, ..load };
+            mend::check_foreign(self.disk, &self.folders)?;
+            record.load = Some(publishing);
+            record.write(self.disk, &self.folders.record())?;
+            mend::swap(self.disk, &self.folders, run)?;
+        }
+        let summary = self.summary(&finished);
+        self.end(&mut record, finished)?;
+        Ok(summary)
+    }
+
+    /// Undoes the load. What was undone or finished before stays so.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` if the load is being published; what the file system says.
+    pub fn abort(&self, run: &str) -> Result<()> {
+        let Some(mut record) = Record::read(self.disk, &self.folders.record())? else {
+            return Ok(());
+        };
+        match &record.load {
+            Some(load) if load.run == run && load.status == Status::Publishing => {
+                let message = format!(
+                    "{}: the load is complete and being published; run again to end it",
+                    self.folders.visible.display()
+                );
+                Err(Error::conflict("being-published", message).without_retry())
+            }
+            Some(load) if load.run == run => {
+                self.discard(&mut record)?;
+                if record.finished.is_none() {
+                    self.disk.remove_tree(&self.folders.hidden)?;
+                }
+                if self.disk.list(&self.folders.visible)?.is_empty() {
+                    self.disk.remove_folder(&self.folders.visible)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The record of a stream that this pipeline may write.
+    fn take_over(&self, mut record: Record, request: &LoadRequest) -> Result<Record> {
+        if record.pipeline != request.pipeline {
+            if !request.fresh {
+                let message = format!(
+                    "{}: the stream is written by the pipeline {:?}; choose another path or \
+                     stream name, or start afresh to take it over",
+                    self.folders.visible.display(),
+                    record.pipeline
+                );
+                return Err(Error::conflict("other-pipeline", message).without_retry());
+            }
+            record.pipeline.clone_from(&request.pipeline);
+        }
+        Ok(record)
+    }
+
+    /// Completes what a crash interrupted.
+    fn mend(&self, record: &mut Record) -> Result<()> {
+        match &record.load {
+            Some(load) if load.status == Status::Discarding => {
+                mend::discard(self.disk, &self.folders, load)?;
+                record.load = None;
+                record.write(self.disk, &self.folders.record())?;
+            }
+            Some(load) if load.status == Status::Publishing => {
+                mend::swap(self.disk, &self.folders, &load.run)?;
+            }
+            Some(load) => mend::roll_forward(self.disk, &self.folders, load)?,
+            None => {}
+        }
+        mend::clean(self.disk, &self.folders, record.load.as_ref())
+    }
+
+    /// Undoes the load under way, or ends it if it was about to be.
+    fn discard(&self, record: &mut Record) -> Result<()> {
+        let Some(load) = record.load.take() else {
+            return Ok(());
+        };
+        if load.status == Status::Publishing {
+            record.load = Some(load);
+            record.write(self.disk, &self.folders.record())?;
+            let run = record.load.as_ref().map(|load| load.run.clone()).unwrap_or_default();
+            self.finish(&run)?;
+            *record = self.record()?;
+            return Ok(());
+        }
+        let path = self.folders.record();
+        let load = Unfinished { status: Status::Discarding, ..load };
+        record.load = Some(load.clone());
+        record.write(self.disk, &path)?;
+        mend::discard(self.disk, &self.folders, &load)?;
+        record.load = None;
+        record.write(self.disk, &path)
+    }
+
+    fn start(&self, mut record: Record, request: &LoadRequest, mode: Mode) -> Result<Load> {
+        match mode {
+            Mode::Replace => mend::check_foreign(self.disk, &self.folders)?,
+            Mode::Append => self.check_appendable(&record, request)?,
+        }
+        let load = Unfinished {
+            run: request.run.clone(),
+            stream: request.stream_name.clone(),
+            mode,
+            status: Status::Open,
+            snapshot: request.snapshot.clone(),
+            format: self.options.encoding.format(),
+            schema: request.schema.as_ref().clone(),
+        };
+        self.disk.make_folder(&self.folders.staging(&load.run))?;
+        if mode == Mode::Append {
+            self.disk.make_folder(&self.folders.visible)?;
+        }
+        record.load = Some(load.clone());
+        record.write(self.disk, &self.folders.record())?;
+        self.describe(&load)
+    }
+
+    /// The load as the host sees it.
+    fn describe(&self, load: &Unfinished) -> Result<Load> {
+        let manifests = mend::manifests(self.disk, &self.folders, &load.run)?;
+        let detail = serde_json::to_string(load)
+            .map_err(|error| Error::internal("bad-detail", error.to_string()))?;
+        Ok(Load {
+            run: load.run.clone(),
+            complete: false,
+            snapshot: load.snapshot.clone(),
+            cursors: manifests.iter().filter_map(Manifest::cursor).collect(),
+            detail,
+        })
+    }
+
+    /// Makes sure that a load can go on as it was begun.
+    fn check_same(&self, load: &Unfinished, request: &LoadRequest, mode: Mode) -> Result<()> {
+        let place = self.folders.visible.display();
+        let changed = |what: &str, was: &str, is: &str| {
+            let message = format!(
+                "{place}: the unfinished load was begun with {what}: {was}, now it is {is}; set it \
+                 back to end the load, or start afresh to discard it"
+            );
+            Err(Error::conflict("load-changed", message).without_retry())
+        };
+        if load.mode != mode {
+            return changed("write_mode", load.mode.word(), mode.word());
+        }
+        let format = self.options.encoding.format();
+        if load.format != format {
+            return changed("format", load.format.word(), format.word());
+        }
+        shape::check_same(&place.to_string(), "the unfinished load", &load.schema, &request.schema)
+    }
+
+    /// Makes sure that the files of this load go with the ones that are there.
+    fn check_appendable(&self, record: &Record, request: &LoadRequest) -> Result<()> {
+        let place = self.folders.visible.display().to_string();
+        let there = self.disk.list(&self.folders.visible)?;
+        let prefix = names::run_prefix(&request.run);
+        if let Some(name) = there.iter().find(|name| name.starts_with(&prefix)) {
+            let message = format!(
+                "{place}: {name} is of the run {}, which the record does not know; move it away",
+                request.run
+            );
+            return Err(Error::conflict("unknown-part", message).without_retry());
+        }
+        let Some(finished) = &record.finished else {
+            return Ok(());
+        };
+        if !there.iter().any(|name| names::is_part(name)) {
+            return Ok(());
+        }
+        let format = self.options.encoding.format();
+        if finished.format != format {
+            let message = format!(
+                "{place}: its files are {}, this load writes {}; set format back, or choose \
+                 another path",
+                finished.format.word(),
+                format.word()
+            );
+            return Err(Error::schema("other-format", message));
+        }
+        shape::check_same(&place, "its files", &finished.schema, &request.schema)
+    }
+
+    /// Writes a file without rows where there would be none.
+    fn write_empty_part(&self, load: &Unfinished) -> Result<()> {
+        let manifests = mend::manifests(self.disk, &self.folders, &load.run)?;
+        if manifests.iter().any(|manifest| !manifest.parts.is_empty()) {
+            return Ok(());
+        }
+        let there = self.disk.list(&self.folders.visible)?;
+        if load.mode == Mode::Append && there.iter().any(|name| names::is_part(name)) {
+            return Ok(());
+        }
+        let encoding = &self.options.encoding;
+        let name = names::part(&load.run, NO_PARTITION, 0, encoding.extension());
+        let staging = self.folders.staging(&load.run);
+        let schema = Arc::new(load.schema.clone());
+        let file = PartFile::create(self.disk, &staging.join(&name), encoding, &schema)?;
+        let bytes = file.close(self.disk)?;
+        self.disk.sync_folder(&staging)?;
+        let mut manifest = Manifest::new(NO_PARTITION);
+        manifest.parts.push(Part { name: name.clone(), rows: 0, bytes });
+        manifest.write(self.disk, &self.folders.manifest_of_none(&load.run))?;
+        match load.mode {
+            Mode::Append => mend::publish(self.disk, &self.folders, &load.run, &name),
+            Mode::Replace => Ok(()),
+        }
+    }
+
+    /// Ends a load whose files are all visible.
+    fn end(&self, record: &mut Record, finished: Finished) -> Result<()> {
+        record.finished = Some(finished);
+        record.load = None;
+        record.write(self.disk, &self.folders.record())?;
+        mend::clean(self.disk, &self.folders, None)
+    }
+
+    fn record(&self) -> Result<Record> {
+        let path = self.folders.record();
+        Record::read(self.disk, &path)?.ok_or_else(|| {
+            let message = format!("{}: the record of the load is gone; run again", path.display());
+            Error::conflict("no-record", message).without_retry()
+        })
+    }
+
+    fn summary(&self, finished: &Finished) -> Summary {
+        let files = match finished.files {
+            1 => "1 file".to_owned(),
+            files => format!("{files} files"),
+        };
+        Summary {
+            rows: finished.rows,
+            bytes: finished.bytes,
+            places: vec![format!("{}/ ({files})", self.folders.visible.display())],
+        }
+    }
+}
+
+fn not_under_way(folders: &StreamFolders, run: &str) -> Error {
+    let message = format!(
+        "{}: the load of run {run} is not under way; run again",
+        folders.visible.display()
+    );
+    Error::conflict("not-under-way", message).without_retry()
+}

@@ -1,0 +1,64 @@
+//! The names of the columns of a CSV file.
+
+use vesicle_connector::{Error, Result};
+
+use super::Dialect;
+use super::scanner::{Quoting, Scanner};
+use crate::blame;
+
+/// The names, from the first record if it is a header; the scanner stands
+/// before the first row of values afterwards.
+///
+/// A name that is empty is `column_N`, and so are all names without a header.
+///
+/// # Errors
+///
+/// `data` for a file without records, for a name that is not UTF-8, and for a
+/// name that occurs twice; what reading says.
+pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Result<Vec<String>> {
+    scanner.skip_mark()?;
+    if !scanner.peek()? {
+        let message = if dialect.header {
+            format!("{path}: the file is empty; it needs a first line with the names of the columns")
+        } else {
+            format!("{path}: the file is empty, so that its columns are not known")
+        };
+        return Err(Error::data("empty-file", message));
+    }
+    if !dialect.header {
+        return Ok((1..=scanner.fields().len()).map(unnamed).collect());
+    }
+    let mut names: Vec<String> = Vec::with_capacity(scanner.fields().len());
+    let mut scratch = Vec::new();
+    for (index, field) in scanner.fields().iter().enumerate() {
+        let text = scanner.value(*field, &mut scratch);
+        let name = str::from_utf8(text).map_err(|_| {
+            let shown = blame::shorten(text);
+            let message = format!(
+                "{}: the name of column {}, {shown}, is not UTF-8; convert the file, for example \
+                 with iconv -f latin1 -t utf-8",
+                scanner.place(),
+                index + 1
+            );
+            Error::data("not-utf-8", message)
+        })?;
+        let name = if field.quoting == Quoting::Bare { name.trim() } else { name };
+        let name = if name.is_empty() { unnamed(index + 1) } else { name.to_owned() };
+        if let Some(before) = names.iter().position(|other| *other == name) {
+            let message = format!(
+                "{}: columns {} and {} are both named {name:?}; rename one of them",
+                scanner.place(),
+                before + 1,
+                index + 1
+            );
+            return Err(Error::data("duplicate-column", message));
+        }
+        names.push(name);
+    }
+    scanner.advance();
+    Ok(names)
+}
+
+fn unnamed(position: usize) -> String {
+    format!("column_{position}")
+}

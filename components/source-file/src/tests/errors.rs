@@ -1,0 +1,142 @@
+//! What is said about files that cannot be read.
+
+use std::fs;
+
+use serde_json::json;
+use vesicle_connector::testing::{self, block_on};
+use vesicle_connector::{Category, Source};
+
+use super::{Files, fails, failure, gzip, with};
+use crate::FileSource;
+
+#[test]
+fn a_row_with_the_wrong_number_of_fields_is_named_by_its_line() {
+    assert_eq!(
+        failure("a.csv", "a,b\n\"x\ny\",1\n1,2,3\n"),
+        "a.csv:4: 3 fields where 2 are expected; a value that holds the delimiter must be quoted"
+    );
+    assert_eq!(
+        failure("a.csv", "a,b\n1,2\n\n3\n"),
+        "a.csv:4: 1 field where 2 are expected; is the row cut off, or is the delimiter another \
+         one?"
+    );
+}
+
+#[test]
+fn a_quote_in_the_wrong_place_is_named_by_its_line() {
+    assert_eq!(
+        failure("a.csv", "a,b\n1,\"x\n\n"),
+        "a.csv:2: field 2 opens a quote that is not closed before the end of the file; close it, \
+         or set quote: \"\" if quotes mean nothing in this file"
+    );
+    let message = failure("a.csv", "a,b\n\"1\n\",\"x\"y\n");
+    assert!(message.starts_with("a.csv:3: field 2 has text after its closing quote"), "{message}");
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_named_with_what_to_do() {
+    let (files, config) = Files::with("a.csv", "id,n\n1,2\n2,5x7\n");
+    assert_eq!(
+        files.clean(&fails(&with(config.clone(), "sample_rows", json!(1))).message),
+        "a.csv:3: column \"n\": \"5x7\" is not of type int64, which the rows before and the \
+         sample have; declare the column's type (columns: { n: text } takes everything), raise \
+         sample_rows, or add the value to null_values if it means NULL"
+    );
+    let error = fails(&with(config, "columns", json!({ "n": "date" })));
+    assert_eq!(error.category, Category::Data);
+    assert_eq!(
+        files.clean(&error.message),
+        "a.csv:2: column \"n\": \"2\" is not of type date, as columns declares it; correct the \
+         value, or declare the column as text"
+    );
+}
+
+#[test]
+fn text_of_another_encoding_is_refused() {
+    assert_eq!(
+        failure("a.csv", b"a,b\n1,caf\xe9\n"),
+        "a.csv:2: column \"b\": \"caf\\xe9\" is not UTF-8; convert the file, for example with \
+         iconv -f latin1 -t utf-8"
+    );
+    assert!(failure("a.csv", b"\xff\xfea\0").contains("is UTF-16"));
+    assert!(failure("a.csv", b"caf\xe9,b\n").starts_with("a.csv:1: the name of column 1"));
+    assert!(failure("a.jsonl", b"{\"a\":1}\n{\"a\":\"\xe9\"}\n").starts_with("a.jsonl:2:7: the line"));
+}
+
+#[test]
+fn a_header_has_to_be_there_and_to_tell_columns_apart() {
+    assert_eq!(
+        failure("a.csv", "a,b,a\n1,2,3\n"),
+        "a.csv:1: columns 1 and 3 are both named \"a\"; rename one of them"
+    );
+    for contents in ["", "\n\n", "\u{feff}"] {
+        assert_eq!(
+            failure("a.csv", contents),
+            "a.csv: the file is empty; it needs a first line with the names of the columns"
+        );
+    }
+}
+
+#[test]
+fn a_declared_column_has_to_exist() {
+    let (_files, config) = Files::with("a.csv", "dep_time,b\n1,2\n");
+    assert_eq!(
+        fails(&with(config.clone(), "columns", json!({ "dep_tme": "text" }))).message,
+        "columns: there is no column \"dep_tme\"; did you mean \"dep_time\"?"
+    );
+    assert_eq!(
+        fails(&with(config, "columns", json!({ "zzzzzz": "text" }))).message,
+        "columns: there is no column \"zzzzzz\"; there are dep_time, b"
+    );
+}
+
+#[test]
+fn a_gzip_file_that_is_cut_off_is_not_an_end() {
+    let packed = gzip("a,b\n1,2\n".repeat(500));
+    for length in [10, 14, packed.len() / 2, packed.len() - 1] {
+        let message = failure("a.csv.gz", &packed[..length]);
+        assert_eq!(
+            message, "a.csv.gz: the gzip data ends too early; the file is cut off, fetch it again",
+            "{length} bytes"
+        );
+    }
+    let twice = [packed.clone(), packed].concat();
+    let message = failure("a.csv.gz", &twice[..twice.len() / 2 + 5]);
+    assert!(message.contains("ends too early"), "{message}");
+}
+
+#[test]
+fn what_is_not_gzip_is_not_unpacked() {
+    let (files, config) = Files::with("a.csv", "a,b\n1,2\n");
+    let message = files.clean(&fails(&with(config, "compression", json!("gzip"))).message);
+    assert!(message.starts_with("a.csv: not valid gzip data"), "{message}");
+    let (_files, config) = Files::with("a.csv.gz", "a,b\n1,2\n");
+    assert_eq!(super::rows(&super::read(&config)), ["1|2"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_is_a_folder_is_named() {
+    let files = Files::new();
+    let path = files.path().join("no.csv");
+    let error = fails(&json!({ "path": [path] }));
+    assert_eq!(error.category, Category::NotFound);
+    assert_eq!(files.clean(&error.message), "no.csv: there is no such file");
+    let path = files.path().join("folder.csv");
+    fs::create_dir(&path).unwrap();
+    let message = files.clean(&fails(&json!({ "path": [path] })).message);
+    assert_eq!(message, "folder.csv is a folder; name files, for example folder.csv/*.csv");
+}
+
+#[test]
+fn a_file_that_changes_after_the_plan_is_a_conflict() {
+    let (files, config) = Files::with("a.csv", "a\n1\n");
+    let source = testing::open_source::<FileSource>(config.clone()).unwrap();
+    let request = "any".into();
+    let mut plan = block_on(source.plan(&request)).unwrap();
+    files.add("a.csv", "a\n1\n2\n");
+    let partition = plan.partitions.remove(0);
+    let reading = vesicle_connector::native::read(source, request, partition, None, 10);
+    let error = block_on(reading.outcome).unwrap_err();
+    assert_eq!((error.category, error.retryable), (Category::Conflict, false));
+    assert!(files.clean(&error.message).starts_with("a.csv: the file has changed since"));
+}

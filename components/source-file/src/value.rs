@@ -1,0 +1,175 @@
+//! Values as text: booleans, numbers, exact numbers.
+//!
+//! *Strict* is how inferred columns read: a text is a number only if the
+//! number says all that the text says, so that `007`, `+49151…` and an integer
+//! beyond 64 bits stay text. Columns that the user declared are read leniently:
+//! the user has said what is meant.
+
+/// The truth value that a text is.
+pub fn parse_boolean(text: &[u8]) -> Option<bool> {
+    match text {
+        b"true" | b"True" | b"TRUE" => Some(true),
+        b"false" | b"False" | b"FALSE" => Some(false),
+        _ => None,
+    }
+}
+
+/// The whole number that a text is.
+pub fn parse_integer(text: &[u8], strict: bool) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] if !strict => (false, digits),
+        digits => (false, digits),
+    };
+    match digits {
+        [] => return None,
+        // Neither "007" nor "-0" says no more than the number.
+        [b'0', _, ..] if strict => return None,
+        [b'0'] if strict && negative => return None,
+        _ => {}
+    }
+    let mut value: i64 = 0;
+    if digits.len() <= 18 {
+        for byte in digits {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                return None;
+            }
+            value = value * 10 + i64::from(digit);
+        }
+        return Some(if negative { -value } else { value });
+    }
+    for byte in digits {
+        let digit = i64::from(byte.checked_sub(b'0').filter(|digit| *digit <= 9)?);
+        value = value.checked_mul(10)?;
+        // Negative numbers reach one further.
+        value = if negative { value.checked_sub(digit)? } else { value.checked_add(digit)? };
+    }
+    Some(value)
+}
+
+/// The floating point number that a text is: the nearest one. `NaN`, `inf` and
+/// `Infinity` with or without a sign are numbers.
+pub fn parse_float(text: &[u8], strict: bool) -> Option<f64> {
+    if strict && !is_plain_number(text) && !is_named_number(text) {
+        return None;
+    }
+    // Rust takes "nan" and "INF" in any case, a sign, and no other words.
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Whether a text is one of the names of numbers that have no digits.
+pub fn is_named_number(text: &[u8]) -> bool {
+    matches!(text, b"NaN" | b"inf" | b"-inf" | b"Infinity" | b"-Infinity")
+}
+
+/// Digits with a point or an exponent, no leading zeros, no plus.
+fn is_plain_number(text: &[u8]) -> bool {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    match digits {
+        [b'0', next, ..] if next.is_ascii_digit() => false,
+        [first, ..] => first.is_ascii_digit() || (*first == b'.' && digits.len() > 1),
+        [] => false,
+    }
+}
+
+/// The exact number that a text is, in units of the last place of its scale.
+/// None if it has more digits than precision and scale allow.
+pub fn parse_decimal(text: &[u8], precision: u8, scale: u8) -> Option<i128> {
+    let (negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let point = digits.iter().position(|byte| *byte == b'.');
+    let (whole, fraction) = match point {
+        Some(point) => (&digits[..point], &digits[point + 1..]),
+        None => (digits, &digits[..0]),
+    };
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let scale = usize::from(scale);
+    let kept = fraction.len().min(scale);
+    if fraction[kept..].iter().any(|digit| *digit != b'0') {
+        return None;
+    }
+    let zeros = std::iter::repeat_n(&b'0', scale - kept);
+    let mut value: i128 = 0;
+    for byte in whole.iter().chain(&fraction[..kept]).chain(zeros) {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        value = value.checked_mul(10)?.checked_add(i128::from(digit))?;
+    }
+    // Ten to the power of 38 fits.
+    let fits = value < 10_i128.pow(u32::from(precision));
+    fits.then_some(if negative { -value } else { value })
+}
+
+/// The text without spaces around it.
+pub fn trim(text: &[u8]) -> &[u8] {
+    let is_text = |byte: &u8| *byte != b' ' && *byte != b'\t';
+    let Some(start) = text.iter().position(is_text) else {
+        return &text[..0];
+    };
+    let end = text.iter().rposition(is_text).unwrap_or(start);
+    &text[start..=end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_is_read_up_to_the_ends_of_its_range() {
+        let read = |text: &str| parse_integer(text.as_bytes(), true);
+        assert_eq!(read("0"), Some(0));
+        assert_eq!(read("-17"), Some(-17));
+        assert_eq!(read("9223372036854775807"), Some(i64::MAX));
+        assert_eq!(read("-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(read("9223372036854775808"), None);
+        assert_eq!(read("999999999999999999"), Some(999_999_999_999_999_999));
+    }
+
+    #[test]
+    fn a_text_that_says_more_than_the_number_is_no_number_unless_declared() {
+        for text in ["007", "+5", "-0", "00"] {
+            assert_eq!(parse_integer(text.as_bytes(), true), None, "{text}");
+            assert!(parse_integer(text.as_bytes(), false).is_some(), "{text}");
+        }
+        for text in ["", "-", "1_000", "1e5", "0x10", " 5", "5a", "\u{665}"] {
+            assert_eq!(parse_integer(text.as_bytes(), false), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_float_is_the_nearest_number() {
+        let read = |text: &str| parse_float(text.as_bytes(), true);
+        assert_eq!(read("39.1"), Some(39.1));
+        assert_eq!(read("-1e-5"), Some(-1e-5));
+        assert_eq!(read(".5"), Some(0.5));
+        assert_eq!(read("-Infinity"), Some(f64::NEG_INFINITY));
+        assert!(read("NaN").is_some_and(f64::is_nan));
+        for text in ["00.5", "+1.0", "nan", "1,5", "", "-", ".", "e5", "1.2.3"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_loses_no_digit() {
+        let read = |text: &str| parse_decimal(text.as_bytes(), 5, 2);
+        assert_eq!(read("123.45"), Some(12345));
+        assert_eq!(read("-0.1"), Some(-10));
+        assert_eq!(read("7"), Some(700));
+        assert_eq!(read("1.230"), Some(123));
+        for text in ["1.234", "1000", "1e2", "", ".", "1.2.3", "12a"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn spaces_around_a_text_are_taken_off() {
+        assert_eq!(trim(b"  5 \t"), b"5");
+        assert_eq!(trim(b" \t "), b"");
+        assert_eq!(trim(b"a b"), b"a b");
+    }
+}

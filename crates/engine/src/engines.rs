@@ -1,0 +1,164 @@
+//! The engines in use, and what they have compiled.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wasmtime::component::Component;
+use wasmtime::{Cache, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::ticker::Ticker;
+use crate::{Allocation, Error, Kind, Profile, Result, cache};
+
+/// How the engines are set up.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The folder of compiled code. `None` means that nothing is kept.
+    pub cache: Option<PathBuf>,
+}
+
+/// All engines of a process: one for each [`Kind`] in use, built when it is
+/// first asked for. Cloning is cheap and shares them.
+#[derive(Clone)]
+pub struct Engines {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    cache: Option<Cache>,
+    ticker: Ticker,
+    built: Mutex<HashMap<Kind, Engine>>,
+}
+
+/// A component, compiled for one kind of engine.
+#[derive(Clone)]
+pub struct Compiled {
+    pub(crate) component: Component,
+    pub(crate) kind: Kind,
+    pub(crate) ticker: Ticker,
+}
+
+impl Compiled {
+    /// The compiled component.
+    #[must_use]
+    pub fn component(&self) -> &Component {
+        &self.component
+    }
+
+    /// The kind of engine it was compiled for.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The engine it was compiled for.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.component.engine()
+    }
+}
+
+impl Engines {
+    /// Prepares the engines; none is built yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Cache`] where the cache folder cannot be used,
+    /// [`Error::Setup`] where the epoch's thread cannot be started.
+    pub fn new(config: Config) -> Result<Self> {
+        let cache = config.cache.as_deref().map(cache::open).transpose()?;
+        let ticker = Ticker::start().map_err(|e| Error::Setup(e.to_string()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                cache,
+                ticker,
+                built: Mutex::default(),
+            }),
+        })
+    }
+
+    /// The engine of a kind.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setup`] where this machine cannot run such an engine.
+    pub fn engine(&self, kind: Kind) -> Result<Engine> {
+        let mut built = self
+            .inner
+            .built
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = built.get(&kind) {
+            return Ok(engine.clone());
+        }
+        let engine = Engine::new(&settings(kind, self.inner.cache.clone()))
+            .map_err(|e| Error::Setup(format!("{e:#}")))?;
+        self.inner.ticker.add(engine.weak());
+        built.insert(kind, engine.clone());
+        Ok(engine)
+    }
+
+    /// Compiles a component, or takes it from the cache.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Compile`] where the bytes are not a component that this engine
+    /// can run.
+    pub fn compile(&self, kind: Kind, bytes: &[u8]) -> Result<Compiled> {
+        let engine = self.engine(kind)?;
+        let component =
+            Component::new(&engine, bytes).map_err(|e| Error::Compile(format!("{e:#}")))?;
+        Ok(Compiled {
+            component,
+            kind,
+            ticker: self.inner.ticker.clone(),
+        })
+    }
+
+    /// How often compiled code was found in the cache, and how often not.
+    #[must_use]
+    pub fn cache_hits_and_misses(&self) -> (usize, usize) {
+        match &self.inner.cache {
+            Some(cache) => (cache.cache_hits(), cache.cache_misses()),
+            None => (0, 0),
+        }
+    }
+}
+
+fn settings(kind: Kind, cache: Option<Cache>) -> wasmtime::Config {
+    let mut config = wasmtime::Config::new();
+    config
+        .epoch_interruption(true)
+        .consume_fuel(kind.metered)
+        .wasm_component_model(true)
+        .wasm_component_model_async(kind.profile == Profile::Task)
+        .concurrency_support(kind.profile == Profile::Task)
+        .memory_init_cow(true)
+        .cache(cache);
+    match kind.allocation {
+        Allocation::Dense => {
+            config
+                .memory_reservation(64 << 20)
+                .memory_guard_size(64 << 10)
+                .allocation_strategy(InstanceAllocationStrategy::Pooling(dense()));
+        }
+        Allocation::OnDemand => {
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+        }
+    }
+    config
+}
+
+/// Slots for ten thousand small instances.
+fn dense() -> PoolingAllocationConfig {
+    const INSTANCES: u32 = 10_000;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(4 * INSTANCES)
+        .total_memories(INSTANCES)
+        .total_tables(2 * INSTANCES)
+        .total_stacks(INSTANCES)
+        .max_memory_size(64 << 20)
+        .linear_memory_keep_resident(64 << 10);
+    pool
+}

@@ -1,0 +1,132 @@
+//! What can go wrong between a component and the engine.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use wasmtime::WasmBacktrace;
+
+use crate::limiter::MemoryExhausted;
+
+/// An error of the engine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes are not a component, or one that this engine cannot run.
+    #[error("cannot be compiled: {0}")]
+    Compile(String),
+    /// The engine could not be set up.
+    #[error("the engine cannot be set up: {0}")]
+    Setup(String),
+    /// The folder of compiled code cannot be used.
+    #[error("the cache of compiled code at {} cannot be used: {reason}", folder.display())]
+    Cache {
+        /// The folder.
+        folder: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// What the component imports and what it was given do not fit.
+    #[error("cannot be linked: {0}")]
+    Link(String),
+    /// The guest's code stopped by a trap.
+    #[error("{0}")]
+    Trap(Trap),
+    /// The guest did not finish in time.
+    #[error("not finished within {} ms, waiting included", limit.as_millis())]
+    Deadline {
+        /// The time it had.
+        limit: Duration,
+    },
+    /// The guest wanted more memory than it may have.
+    #[error(
+        "out of memory: it asked for {} MiB in all, and {} MiB are allowed",
+        wanted.div_ceil(1 << 20),
+        limit.div_ceil(1 << 20)
+    )]
+    Memory {
+        /// Bytes it may have over all memories and tables.
+        limit: u64,
+        /// Bytes it would have had.
+        wanted: u64,
+    },
+    /// The guest's fuel ran out.
+    #[error("out of fuel")]
+    Fuel,
+    /// The guest ended its own process.
+    #[error("it called exit({0})")]
+    Exit(i32),
+    /// A host function failed.
+    #[error("{0}")]
+    Host(String),
+}
+
+/// Why a guest's code stopped, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trap {
+    /// The engine's name of the reason.
+    pub reason: String,
+    /// The guest's functions, innermost first, as far as they have names.
+    pub backtrace: Vec<String>,
+}
+
+impl std::fmt::Display for Trap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "it trapped: {}", self.reason)?;
+        for frame in self.backtrace.iter().take(16) {
+            write!(f, "\n    at {frame}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The deadline of a call has passed. Raised inside the guest.
+#[derive(Debug, thiserror::Error)]
+#[error("deadline of {0:?} passed")]
+pub(crate) struct DeadlinePassed(pub Duration);
+
+impl Error {
+    /// Tells a failed call's reason apart: memory, deadline, fuel, exit, trap,
+    /// or a host function's own error.
+    #[must_use]
+    pub fn of_call(error: &wasmtime::Error) -> Self {
+        if let Some(&MemoryExhausted { limit, wanted }) = error.downcast_ref() {
+            return Self::Memory { limit, wanted };
+        }
+        if let Some(&DeadlinePassed(limit)) = error.downcast_ref() {
+            return Self::Deadline { limit };
+        }
+        if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+            return Self::Exit(exit.0);
+        }
+        match error.downcast_ref::<wasmtime::Trap>() {
+            Some(wasmtime::Trap::OutOfFuel) => Self::Fuel,
+            Some(trap) => Self::Trap(Trap {
+                reason: trap.to_string(),
+                backtrace: backtrace(error),
+            }),
+            None => Self::Host(format!("{error:#}")),
+        }
+    }
+
+    /// Whether the guest ran into a limit of its budget.
+    #[must_use]
+    pub fn is_exhaustion(&self) -> bool {
+        matches!(
+            self,
+            Self::Deadline { .. } | Self::Memory { .. } | Self::Fuel
+        )
+    }
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    trace
+        .frames()
+        .iter()
+        .map(|frame| match frame.func_name() {
+            Some(name) => rustc_demangle::demangle(name).to_string(),
+            None => format!("function {}", frame.func_index()),
+        })
+        .collect()
+}

@@ -1,0 +1,156 @@
+//! One store, for one instance.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::time::Instant;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{AsContext, AsContextMut, StoreContext, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::engines::Compiled;
+use crate::error::DeadlinePassed;
+use crate::limiter::Limiter;
+use crate::ticker::Ticker;
+use crate::{Budget, Error, Result};
+
+/// Values of the host that travel with a store, one of each type.
+#[derive(Default)]
+pub struct Extensions(HashMap<TypeId, Box<dyn Any + Send>>);
+
+impl Extensions {
+    /// Puts a value in, in the place of another of its type.
+    pub fn insert<T: Any + Send>(&mut self, value: T) {
+        self.0.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    /// The value of a type.
+    #[must_use]
+    pub fn get<T: Any + Send>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+
+    /// The value of a type, to change.
+    #[must_use]
+    pub fn get_mut<T: Any + Send>(&mut self) -> Option<&mut T> {
+        self.0.get_mut(&TypeId::of::<T>())?.downcast_mut()
+    }
+}
+
+/// What a store holds beside the guest.
+pub struct State {
+    /// The resources that the guest has handles of.
+    pub table: ResourceTable,
+    /// What WASI lets the guest reach: nothing, unless replaced.
+    pub wasi: WasiCtx,
+    /// Values of whoever wired the instance.
+    pub extensions: Extensions,
+    limiter: Limiter,
+    deadline: Option<(Instant, std::time::Duration)>,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// A store with its budget.
+pub struct Store {
+    inner: wasmtime::Store<State>,
+    budget: Budget,
+    ticker: Ticker,
+}
+
+impl Store {
+    /// A store whose guest can reach nothing.
+    #[must_use]
+    pub fn new(compiled: &Compiled, budget: Budget) -> Self {
+        let state = State {
+            table: ResourceTable::new(),
+            wasi: WasiCtx::builder().build(),
+            extensions: Extensions::default(),
+            limiter: Limiter::new(budget.memory),
+            deadline: None,
+        };
+        let mut inner = wasmtime::Store::new(compiled.engine(), state);
+        inner.limiter(|state| &mut state.limiter);
+        inner.set_epoch_deadline(1);
+        inner.epoch_deadline_callback(|store| match store.data().deadline {
+            Some((at, limit)) if Instant::now() >= at => {
+                Err(wasmtime::Error::from(DeadlinePassed(limit)))
+            }
+            _ => Ok(UpdateDeadline::Yield(1)),
+        });
+        if let (true, Some(fuel)) = (compiled.kind().metered, budget.fuel) {
+            // Fails only where fuel is not metered, which was just ruled out.
+            let _ = inner.set_fuel(fuel);
+        }
+        Self {
+            inner,
+            budget,
+            ticker: compiled.ticker.clone(),
+        }
+    }
+
+    /// What the store holds beside the guest.
+    pub fn state_mut(&mut self) -> &mut State {
+        self.inner.data_mut()
+    }
+
+    /// Bytes that the guest's memories and tables have now.
+    #[must_use]
+    pub fn memory_in_use(&self) -> u64 {
+        self.inner.data().limiter.used()
+    }
+
+    /// The most bytes that the guest's memories and tables have had.
+    #[must_use]
+    pub fn memory_peak(&self) -> u64 {
+        self.inner.data().limiter.peak()
+    }
+
+    /// Runs guest code: the deadline of the budget starts now and counts
+    /// waiting too, and the epoch advances while the guest computes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stopped the guest, told apart by [`Error::of_call`].
+    pub async fn run<R>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut wasmtime::Store<State>) -> wasmtime::Result<R>,
+    ) -> Result<R> {
+        let deadline = self
+            .budget
+            .deadline
+            .map(|limit| (Instant::now() + limit, limit));
+        self.inner.data_mut().deadline = deadline;
+        let ticker = self.ticker.clone();
+        let work = ticker.watch(work(&mut self.inner));
+        let done = match deadline {
+            Some((at, limit)) => match tokio::time::timeout_at(at.into(), work).await {
+                Ok(done) => done,
+                Err(_) => return Err(Error::Deadline { limit }),
+            },
+            None => work.await,
+        };
+        done.map_err(|error| Error::of_call(&error))
+    }
+}
+
+impl AsContext for Store {
+    type Data = State;
+
+    fn as_context(&self) -> StoreContext<'_, State> {
+        self.inner.as_context()
+    }
+}
+
+impl AsContextMut for Store {
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, State> {
+        self.inner.as_context_mut()
+    }
+}

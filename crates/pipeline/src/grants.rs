@@ -1,0 +1,433 @@
+//! From what a manifest asks for and a document grants to what a connector gets.
+//!
+//! Invariant: a grant needs both. The manifest asks, by name or by reference to
+//! a key of the configuration; writing the value of that key is the document's
+//! grant, anything else is granted by name under `permissions`.
+
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+use vesicle_pool::Manifest;
+use vesicle_pool::wasi::{Endpoint, FileGrant, FolderGrant, Grants};
+
+use crate::document::{self, Diagnostic, Document, OptionKind, OptionSpec, Position, Value};
+
+/// What a connector gets.
+#[derive(Debug, Default)]
+pub struct Granted {
+    /// The grants.
+    pub grants: Grants,
+    /// The configuration, with paths as the guest opens them.
+    pub config: Map<String, Json>,
+    /// What the document grants and the manifest does not ask for.
+    pub warnings: Vec<String>,
+}
+
+/// Works out the grants of one connector.
+pub struct Granting<'a> {
+    /// The document.
+    pub document: &'a Document,
+    /// The folder that relative paths start from.
+    pub base: &'a Path,
+    /// The connector's part of the document.
+    pub connector: &'a document::Connector,
+    /// What the component asks for.
+    pub manifest: Option<&'a Manifest>,
+    /// The options of its configuration.
+    pub options: &'a [OptionSpec],
+    /// The checked configuration.
+    pub config: Map<String, Json>,
+    /// The environment, for variables that are granted.
+    pub environment: &'a document::Environment<'a>,
+}
+
+impl Granting<'_> {
+    /// Resolves files, folders, endpoints and variables.
+    ///
+    /// # Errors
+    ///
+    /// Everything in the document that cannot be granted, with its place.
+    pub fn grant(self) -> Result<Granted, Vec<Diagnostic>> {
+        let mut errors = Vec::new();
+        let mut granted = Granted {
+            config: self.config.clone(),
+            ..Granted::default()
+        };
+        let asked = self
+            .manifest
+            .map(|manifest| manifest.permissions.clone())
+            .unwrap_or_default();
+        for option in self.options {
+            match option.kind {
+                OptionKind::Files => {
+                    let read = asked.read.contains(&reference(&option.name));
+                    self.files(&option.name, read, &mut granted, &mut errors);
+                }
+                OptionKind::Directory => {
+                    let write = asked.write.contains(&reference(&option.name));
+                    self.folder(&option.name, write, &mut granted);
+                }
+                _ => {}
+            }
+        }
+        self.endpoints(&asked.connect, &mut granted, &mut errors);
+        self.named_paths(&asked.read, &asked.write, &mut granted, &mut errors);
+        self.variables(&asked.env, &mut granted);
+        if errors.is_empty() {
+            Ok(granted)
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The place of the n-th item of a key of the configuration, or of the key.
+    fn place(&self, key: &str, item: usize) -> Position {
+        let config = &self.connector.config;
+        let Some(value) = config.get(key) else {
+            return config.position();
+        };
+        value
+            .items()
+            .and_then(|items| items.get(item))
+            .map_or(value.position(), Value::position)
+    }
+
+    fn files(&self, key: &str, read: bool, granted: &mut Granted, errors: &mut Vec<Diagnostic>) {
+        let Some(Json::Array(patterns)) = self.config.get(key) else {
+            return;
+        };
+        let mut files = Vec::new();
+        for (item, pattern) in patterns.iter().filter_map(Json::as_str).enumerate() {
+            match expand(self.base, pattern) {
+                Ok(found) => files.extend(found),
+                Err((message, help)) => {
+                    let diagnostic = self.document.diagnostic(self.place(key, item), message);
+                    errors.push(match help {
+                        Some(help) => diagnostic.with_help(help),
+                        None => diagnostic,
+                    });
+                }
+            }
+        }
+        files.sort_by(|a, b| a.guest.cmp(&b.guest));
+        files.dedup();
+        let paths = files.iter().map(|file| Json::from(file.guest.as_str()));
+        granted.config.insert(key.to_owned(), paths.collect());
+        if read {
+            granted.grants.files.extend(files);
+        }
+    }
+
+    fn folder(&self, key: &str, write: bool, granted: &mut Granted) {
+        let Some(path) = self.config.get(key).and_then(Json::as_str) else {
+            return;
+        };
+        let guest = tidy(path);
+        granted
+            .config
+            .insert(key.to_owned(), Json::from(guest.as_str()));
+        if write {
+            granted.grants.folders.push(FolderGrant {
+                host: self.base.join(path),
+                guest,
+            });
+        }
+    }
+
+    fn endpoints(&self, asked: &[String], granted: &mut Granted, errors: &mut Vec<Diagnostic>) {
+        let named = &self.connector.permissions.connect;
+        for wanted in asked {
+            if let Some(written) = substitute(wanted, &self.config)
+                && wanted.contains("${")
+            {
+                let at = self.connector.config.position();
+                match document::Endpoint::parse(&written) {
+                    Ok(endpoint) => self.pin(&endpoint, at, granted, errors),
+                    Err(reason) => errors.push(self.document.diagnostic(at, reason)),
+                }
+            }
+        }
+        for endpoint in named {
+            let name = endpoint.value.to_string();
+            if asked.iter().any(|wanted| wanted == "*" || *wanted == name) {
+                self.pin(&endpoint.value, endpoint.position, granted, errors);
+            } else {
+                granted.warnings.push(self.not_asked("connect to", &name));
+            }
+        }
+    }
+
+    fn pin(
+        &self,
+        endpoint: &document::Endpoint,
+        at: Position,
+        granted: &mut Granted,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        match (endpoint.host.as_str(), endpoint.port).to_socket_addrs() {
+            Ok(addresses) => granted.grants.connect.push(Endpoint {
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+                addresses: addresses.collect(),
+            }),
+            Err(error) => errors.push(
+                self.document
+                    .diagnostic(at, format!("cannot resolve {endpoint}: {error}")),
+            ),
+        }
+    }
+
+    fn named_paths(
+        &self,
+        asked_read: &[String],
+        asked_write: &[String],
+        granted: &mut Granted,
+        errors: &mut Vec<Diagnostic>,
+    ) {
+        let permissions = &self.connector.permissions;
+        for pattern in &permissions.read {
+            if !asks(asked_read, &pattern.value) {
+                granted
+                    .warnings
+                    .push(self.not_asked("read", &pattern.value));
+                continue;
+            }
+            match expand(self.base, &pattern.value) {
+                Ok(files) => granted.grants.files.extend(files),
+                Err((message, _)) => {
+                    errors.push(self.document.diagnostic(pattern.position, message));
+                }
+            }
+        }
+        for folder in &permissions.write {
+            if asks(asked_write, &folder.value) {
+                granted.grants.folders.push(FolderGrant {
+                    host: self.base.join(&folder.value),
+                    guest: tidy(&folder.value),
+                });
+            } else {
+                granted
+                    .warnings
+                    .push(self.not_asked("write to", &folder.value));
+            }
+        }
+    }
+
+    fn variables(&self, asked: &[String], granted: &mut Granted) {
+        for name in &self.connector.permissions.env {
+            if !asks(asked, &name.value) {
+                granted
+                    .warnings
+                    .push(self.not_asked("see the variable", &name.value));
+            } else if let Some(value) = (self.environment)(&name.value) {
+                granted.grants.env.push((name.value.clone(), value));
+            } else {
+                granted.warnings.push(format!(
+                    "the variable {} is granted and not set",
+                    name.value
+                ));
+            }
+        }
+    }
+
+    fn not_asked(&self, verb: &str, what: &str) -> String {
+        format!(
+            "{} does not ask to {verb} {what}; it is not granted",
+            self.connector.uses.value
+        )
+    }
+}
+
+/// Whether a manifest asks for a thing of that name, or for whatever it is given.
+fn asks(asked: &[String], name: &str) -> bool {
+    asked.iter().any(|wanted| wanted == "*" || wanted == name)
+}
+
+fn reference(key: &str) -> String {
+    format!("${{config.{key}}}")
+}
+
+/// A manifest's entry with references to the configuration filled in. `None`
+/// where the configuration is silent.
+fn substitute(entry: &str, config: &Map<String, Json>) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = entry;
+    while let Some((before, after)) = rest.split_once("${config.") {
+        let (key, tail) = after.split_once('}')?;
+        text.push_str(before);
+        match config.get(key)? {
+            Json::String(value) => text.push_str(value),
+            other => text.push_str(&other.to_string()),
+        }
+        rest = tail;
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+/// A path as the guest sees it: as written, without needless `./` and `//`.
+fn tidy(path: &str) -> String {
+    let absolute = path.starts_with('/');
+    let parts: Vec<_> = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    match (absolute, parts.is_empty()) {
+        (true, _) => format!("/{}", parts.join("/")),
+        (false, true) => ".".into(),
+        (false, false) => parts.join("/"),
+    }
+}
+
+type Refusal = (String, Option<String>);
+
+/// The files that a path or glob names.
+fn expand(base: &Path, pattern: &str) -> Result<Vec<FileGrant>, Refusal> {
+    if pattern.contains(['*', '?', '[']) {
+        return expand_glob(base, pattern);
+    }
+    let path = base.join(pattern);
+    match std::fs::metadata(&path) {
+        Ok(found) if found.is_file() => Ok(vec![grant(&path, tidy(pattern))?]),
+        Ok(found) if found.is_dir() => Err((
+            format!("{pattern} is a folder"),
+            Some(format!(
+                "name the files in it: {}/*.csv",
+                pattern.trim_end_matches('/')
+            )),
+        )),
+        Ok(_) => Err((format!("{pattern} is not a regular file"), None)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err((format!("no file {pattern}"), nearest_file(base, pattern)))
+        }
+        Err(error) => Err((format!("{pattern} cannot be read: {error}"), None)),
+    }
+}
+
+fn expand_glob(base: &Path, pattern: &str) -> Result<Vec<FileGrant>, Refusal> {
+    let escaped = glob::Pattern::escape(&base.to_string_lossy());
+    let full = if pattern.starts_with('/') {
+        pattern.to_owned()
+    } else {
+        format!("{escaped}/{pattern}")
+    };
+    let options = glob::MatchOptions {
+        require_literal_separator: true,
+        require_literal_leading_dot: true,
+        case_sensitive: true,
+    };
+    let paths = glob::glob_with(&full, options)
+        .map_err(|error| (format!("{pattern} is not a pattern: {error}"), None))?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| (format!("{pattern}: {error}"), None))?;
+        if !path.is_file() {
+            continue;
+        }
+        let shown = path.strip_prefix(base).unwrap_or(&path);
+        let Some(shown) = shown.to_str() else {
+            return Err((
+                format!("{} has a name that is not UTF-8", path.display()),
+                Some("rename it".into()),
+            ));
+        };
+        files.push(grant(&path, tidy(shown))?);
+    }
+    if files.is_empty() {
+        return Err((
+            format!("no file matches {pattern}"),
+            Some(format!("it was looked for in {}", base.display())),
+        ));
+    }
+    Ok(files)
+}
+
+/// Pins a file: links are resolved now, not when the guest opens it.
+fn grant(path: &Path, guest: String) -> Result<FileGrant, Refusal> {
+    let host = path
+        .canonicalize()
+        .map_err(|error| (format!("{guest} cannot be read: {error}"), None))?;
+    Ok(FileGrant { host, guest })
+}
+
+fn nearest_file(base: &Path, pattern: &str) -> Option<String> {
+    let path = base.join(pattern);
+    let folder: PathBuf = path.parent()?.to_owned();
+    let name = path.file_name()?.to_str()?;
+    if !folder.is_dir() {
+        return Some(format!(
+            "there is no folder {}; paths are relative to the document",
+            folder.display()
+        ));
+    }
+    let near = std::fs::read_dir(&folder)
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .map(|other| (strsim::damerau_levenshtein(name, &other), other))
+        .min()?;
+    if near.0 <= 1 + name.len() / 4 {
+        let shown = match pattern.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/{}", near.1),
+            None => near.1,
+        };
+        return Some(format!("did you mean {shown}?"));
+    }
+    Some(format!("it was looked for in {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_to_the_configuration_are_filled_in() {
+        let config = serde_json::json!({"host": "db", "port": 5432});
+        let config = config.as_object().unwrap();
+        assert_eq!(
+            substitute("${config.host}:${config.port}", config).unwrap(),
+            "db:5432"
+        );
+        assert_eq!(substitute("${config.user}", config), None);
+        assert_eq!(substitute("plain", config).unwrap(), "plain");
+    }
+
+    #[test]
+    fn paths_are_shown_as_written_without_needless_parts() {
+        assert_eq!(tidy("./a//b"), "a/b");
+        assert_eq!(tidy("/a/b/"), "/a/b");
+        assert_eq!(tidy("../a"), "../a");
+        assert_eq!(tidy("./"), ".");
+    }
+
+    #[test]
+    fn a_glob_grants_what_it_matches_now_and_hides_dot_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.csv", "a.csv", ".hidden.csv", "c.txt"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let files = expand(folder.path(), "*.csv").unwrap();
+        let names: Vec<_> = files.iter().map(|file| file.guest.as_str()).collect();
+        assert_eq!(names, ["a.csv", "b.csv"]);
+    }
+
+    #[test]
+    fn a_file_almost_right_is_suggested() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("flights.csv"), "").unwrap();
+        let (message, help) = expand(folder.path(), "flight.csv").unwrap_err();
+        assert_eq!(message, "no file flight.csv");
+        assert_eq!(help.unwrap(), "did you mean flights.csv?");
+    }
+
+    #[test]
+    fn a_link_is_pinned_to_what_it_leads_to_when_it_is_granted() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("real.csv");
+        std::fs::write(&real, "").unwrap();
+        std::os::unix::fs::symlink(&real, folder.path().join("link.csv")).unwrap();
+        let files = expand(folder.path(), "link.csv").unwrap();
+        assert_eq!(files[0].guest, "link.csv");
+        assert_eq!(files[0].host, real.canonicalize().unwrap());
+    }
+}

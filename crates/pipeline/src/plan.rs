@@ -1,0 +1,441 @@
+//! What a run does: connectors resolved, permissions granted, streams laid out.
+//!
+//! Invariant: a plan holds nothing that the document, the manifests or the
+//! connectors' own specs rule out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use vesicle_pool::Audit;
+
+use crate::connector::bindings::StreamRequest;
+use crate::connector::bindings::types::{Format, SyncMode as WitSync, WriteMode as WitWrite};
+use crate::connector::{Connector, Role, SourceCalls};
+use crate::document::{
+    self, Diagnostics, Document, OnDataError, Redactor, StateStore, Streams, SyncMode, WriteMode,
+};
+use crate::workshop::{Made, Setting, Workshop};
+use crate::{Error, Result};
+
+/// A pipeline that can run.
+pub struct Plan {
+    /// The document.
+    pub document: Document,
+    /// The folder that relative paths start from.
+    pub base: PathBuf,
+    /// Where rows come from.
+    pub source: Arc<Connector>,
+    /// What they pass through.
+    pub transforms: Vec<Arc<Connector>>,
+    /// Where they go.
+    pub destination: Arc<Connector>,
+    /// What tells this pipeline's source from another.
+    pub identity: Json,
+    /// The streams.
+    pub streams: Vec<StreamPlan>,
+    /// Hides secrets in whatever is printed or stored.
+    pub redactor: Redactor,
+    /// What the connectors have reached for.
+    pub audit: Audit,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+    /// How long compiling took, or loading from the cache.
+    pub compiling: Duration,
+}
+
+/// One stream of a plan.
+#[derive(Debug, Clone)]
+pub struct StreamPlan {
+    /// What the source is asked for.
+    pub request: StreamRequest,
+    /// The columns that identify a row at the destination.
+    pub primary_key: Vec<String>,
+}
+
+impl Plan {
+    /// Makes the plan of a document. No data moves; the components run only to
+    /// say what they are, and the source to name its streams where the document
+    /// says `"*"`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Document`] with everything that is wrong in the document, and
+    /// whatever stands in the way.
+    pub async fn make(
+        workshop: &Workshop,
+        document: Document,
+        base: &Path,
+        environment: &document::Environment<'_>,
+    ) -> Result<Self> {
+        let audit = Audit::default();
+        let mut redactor = document.redactor();
+        let setting = Setting {
+            document: &document,
+            base,
+            environment,
+            audit: &audit,
+        };
+        let mut wrong = Vec::new();
+        let mut parts = vec![(&document.source.connector, Role::Source)];
+        parts.extend(
+            document
+                .transforms
+                .iter()
+                .map(|t| (&t.connector, Role::Transform)),
+        );
+        parts.push((&document.destination.connector, Role::Destination));
+        let mut made = Vec::new();
+        for (part, role) in parts {
+            match workshop.make(setting, part, role, &mut redactor).await {
+                Ok(one) => made.push(one),
+                Err(Error::Document(errors)) => wrong.extend_from_slice(errors.as_slice()),
+                Err(other) => return Err(other),
+            }
+        }
+        if let Some(errors) = Diagnostics::new(wrong) {
+            return Err(errors.into());
+        }
+        let warnings = made.iter().flat_map(|m| m.warnings.clone()).collect();
+        let compiling = made.iter().map(|m| m.compiling).sum();
+        let (Some(source), Some(destination)) = take_ends(&mut made) else {
+            return Err(Error::Defect("a pipeline without ends".into()));
+        };
+        let streams = lay_out(&document, &source.connector, &destination.connector).await?;
+        let plan = Self {
+            identity: source.identity,
+            source: source.connector,
+            transforms: made.into_iter().map(|m| m.connector).collect(),
+            destination: destination.connector,
+            base: base.to_owned(),
+            streams,
+            redactor,
+            audit,
+            warnings,
+            compiling,
+            document,
+        };
+        plan.check_supported()?;
+        Ok(plan)
+    }
+
+    /// Where the state is kept.
+    #[must_use]
+    pub fn state_path(&self) -> Option<PathBuf> {
+        match &self.document.state {
+            StateStore::Sqlite(path) => Some(self.base.join(&path.value)),
+            StateStore::Postgres(_) => None,
+        }
+    }
+
+    fn check_supported(&self) -> Result<()> {
+        if let StateStore::Postgres(at) = &self.document.state {
+            let wrong = self
+                .document
+                .diagnostic(
+                    at.position,
+                    "the state backend postgres is not built into this version",
+                )
+                .with_help("use backend: sqlite");
+            return Err(Error::Document(wrong.into()));
+        }
+        let destination = &self.document.destination;
+        if destination.on_data_error != OnDataError::Fail {
+            return Err(Error::Unsupported {
+                message: format!(
+                    "on_data_error: {} is not supported by {} with {}",
+                    destination.on_data_error, self.source.name, self.destination.name
+                ),
+                help: "use on_data_error: fail".into(),
+            });
+        }
+        let takes = |connector: &Connector| connector.spec.takes.contains(&Format::ArrowIpc);
+        if !self.source.spec.emits.contains(&Format::ArrowIpc) || !takes(&self.destination) {
+            return Err(Error::Unsupported {
+                message: format!(
+                    "{} and {} have no format in common",
+                    self.source.name, self.destination.name
+                ),
+                help: "choose connectors that speak Arrow".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The plan, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut lines = vec![format!("pipeline {}", self.document.pipeline.value)];
+        for connector in self.connectors() {
+            lines.push(format!(
+                "  {:<12} {} {} ({} MiB memory, stuck after {})",
+                connector.role.to_string(),
+                connector.name,
+                connector.spec.version,
+                connector.budget.memory >> 20,
+                document::show_duration(connector.idle_timeout),
+            ));
+            lines.extend(
+                may(connector)
+                    .into_iter()
+                    .map(|line| format!("    may {line}")),
+            );
+        }
+        let checkpoint = &self.document.checkpoint;
+        let rows = checkpoint
+            .rows
+            .map(|rows| format!(", {rows} rows"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "  commits      after {}{rows} or {}",
+            document::show_size(checkpoint.bytes),
+            document::show_duration(checkpoint.interval)
+        ));
+        lines.push(format!(
+            "  queues       {} for a stream",
+            document::show_size(self.document.resources.queue)
+        ));
+        for stream in &self.streams {
+            lines.push(format!(
+                "  stream       {} ({}, {})",
+                stream.request.name,
+                sync_word(stream.request.sync_mode),
+                self.document.destination.write_mode.value
+            ));
+        }
+        if let Some(path) = self.state_path() {
+            lines.push(format!("  state        {}", path.display()));
+        }
+        self.redactor.redact(&lines.join("\n"))
+    }
+
+    /// The plan, for programs.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let connectors: Vec<_> = self
+            .connectors()
+            .map(|connector| {
+                json!({
+                    "role": connector.role,
+                    "use": connector.name,
+                    "version": connector.spec.version,
+                    "memory_bytes": connector.budget.memory,
+                    "may": may(connector),
+                })
+            })
+            .collect();
+        let streams: Vec<_> = self
+            .streams
+            .iter()
+            .map(|stream| {
+                json!({
+                    "name": stream.request.name,
+                    "sync_mode": sync_word(stream.request.sync_mode),
+                    "write_mode": self.document.destination.write_mode.value.to_string(),
+                })
+            })
+            .collect();
+        json!({
+            "pipeline": self.document.pipeline.value,
+            "connectors": connectors,
+            "streams": streams,
+            "warnings": self.warnings,
+        })
+    }
+
+    /// All connectors, in the order in which rows meet them.
+    pub fn connectors(&self) -> impl Iterator<Item = &Arc<Connector>> {
+        std::iter::once(&self.source)
+            .chain(&self.transforms)
+            .chain(std::iter::once(&self.destination))
+    }
+}
+
+/// What a connector may do, one line each.
+fn may(connector: &Connector) -> Vec<String> {
+    let grants = &connector.grants;
+    let mut lines = Vec::new();
+    const SHOWN: usize = 5;
+    lines.extend(
+        grants
+            .files
+            .iter()
+            .take(SHOWN)
+            .map(|f| format!("read {}", f.guest)),
+    );
+    if grants.files.len() > SHOWN {
+        lines.push(format!("read {} more files", grants.files.len() - SHOWN));
+    }
+    lines.extend(
+        grants
+            .folders
+            .iter()
+            .map(|f| format!("read and write in {}", f.guest)),
+    );
+    lines.extend(grants.connect.iter().map(|e| {
+        let addresses: Vec<_> = e.addresses.iter().map(|a| a.ip().to_string()).collect();
+        format!(
+            "connect to {}:{} ({})",
+            e.host,
+            e.port,
+            addresses.join(", ")
+        )
+    }));
+    lines.extend(
+        grants
+            .env
+            .iter()
+            .map(|(name, _)| format!("see the variable {name}")),
+    );
+    if lines.is_empty() {
+        lines.push("reach nothing".into());
+    }
+    lines
+}
+
+/// The first and the last.
+fn take_ends(made: &mut Vec<Made>) -> (Option<Made>, Option<Made>) {
+    let destination = made.pop();
+    if made.is_empty() {
+        return (None, destination);
+    }
+    (Some(made.remove(0)), destination)
+}
+
+fn sync_word(mode: WitSync) -> &'static str {
+    match mode {
+        WitSync::FullRefresh => "full_refresh",
+        WitSync::Incremental => "incremental",
+        WitSync::Cdc => "cdc",
+    }
+}
+
+async fn lay_out(
+    document: &Document,
+    source: &Connector,
+    destination: &Connector,
+) -> Result<Vec<StreamPlan>> {
+    let mode = &document.destination.write_mode;
+    let wanted = match mode.value {
+        WriteMode::Append => WitWrite::Append,
+        WriteMode::Replace => WitWrite::Replace,
+        WriteMode::Upsert => WitWrite::Upsert,
+    };
+    if !destination.spec.write_modes.contains(&wanted) {
+        let known: Vec<_> = destination
+            .spec
+            .write_modes
+            .iter()
+            .map(|mode| match mode {
+                WitWrite::Append => "append",
+                WitWrite::Replace => "replace",
+                WitWrite::Upsert => "upsert",
+            })
+            .collect();
+        let wrong = document
+            .diagnostic(
+                mode.position,
+                format!(
+                    "{} does not know write_mode {:?}",
+                    destination.name,
+                    mode.value.to_string()
+                ),
+            )
+            .with_help(format!("it knows {}", known.join(", ")));
+        return Err(Error::Document(wrong.into()));
+    }
+    let request = |name: &str| StreamRequest {
+        name: name.to_owned(),
+        sync_mode: WitSync::FullRefresh,
+        cursor_field: None,
+        tie_breaker_field: None,
+        primary_key: Vec::new(),
+        columns: Vec::new(),
+        partition_key: None,
+        parallelism: document.resources.parallelism,
+    };
+    match &document.source.streams {
+        Streams::All { .. } => {
+            let found =
+                SourceCalls(source)
+                    .discover()
+                    .await
+                    .map_err(|failure| Error::Connector {
+                        role: Role::Source,
+                        component: source.name.clone(),
+                        stream: None,
+                        failure,
+                    })?;
+            Ok(found
+                .into_iter()
+                .map(|stream| StreamPlan {
+                    primary_key: stream.key.clone(),
+                    request: StreamRequest {
+                        primary_key: stream.key,
+                        ..request(&stream.name)
+                    },
+                })
+                .collect())
+        }
+        Streams::Named(streams) => streams
+            .iter()
+            .map(|stream| stream_plan(document, source, stream, request(&stream.name.value)))
+            .collect(),
+    }
+}
+
+fn stream_plan(
+    document: &Document,
+    source: &Connector,
+    stream: &document::Stream,
+    request: StreamRequest,
+) -> Result<StreamPlan> {
+    let texts = |list: &[document::Spanned<String>]| {
+        list.iter().map(|s| s.value.clone()).collect::<Vec<_>>()
+    };
+    let (sync_mode, cursor_field, tie_breaker_field) = match &stream.sync {
+        SyncMode::FullRefresh => (WitSync::FullRefresh, None, None),
+        SyncMode::Incremental {
+            cursor_field,
+            tie_breaker_field,
+        } => (
+            WitSync::Incremental,
+            Some(cursor_field.value.clone()),
+            tie_breaker_field.as_ref().map(|f| f.value.clone()),
+        ),
+        SyncMode::Cdc => (WitSync::Cdc, None, None),
+    };
+    if !source.spec.sync_modes.contains(&sync_mode) {
+        let known: Vec<_> = source
+            .spec
+            .sync_modes
+            .iter()
+            .map(|m| sync_word(*m))
+            .collect();
+        let wrong = document
+            .diagnostic(
+                stream.name.position,
+                format!(
+                    "{} does not know sync_mode {:?}, which stream {:?} asks for",
+                    source.name,
+                    sync_word(sync_mode),
+                    stream.name.value
+                ),
+            )
+            .with_help(format!("it knows {}", known.join(", ")));
+        return Err(Error::Document(wrong.into()));
+    }
+    Ok(StreamPlan {
+        primary_key: texts(&stream.primary_key),
+        request: StreamRequest {
+            sync_mode,
+            cursor_field,
+            tie_breaker_field,
+            primary_key: texts(&stream.primary_key),
+            columns: texts(&stream.columns),
+            partition_key: stream.partition_key.as_ref().map(|k| k.value.clone()),
+            ..request
+        },
+    })
+}

@@ -1,0 +1,189 @@
+//! A plan, carried out.
+//!
+//! The destination's record is the truth about what is durable; the state is
+//! brought to it at the start of each stream and moved with each receipt. See
+//! [`crate::state`] for the order in which a commit becomes durable.
+
+pub mod fail_point;
+mod partition;
+mod policy;
+mod progress;
+mod report;
+mod stream;
+
+pub use progress::{Notices, Progress, Reading, StreamProgress};
+pub use report::{Report, Status, StreamReport};
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use vesicle_flow::Stop;
+
+use crate::plan::Plan;
+use crate::state::{Run, RunStatus, SqliteState, State, StreamStatus};
+use crate::{Error, Result};
+use stream::Context;
+
+/// How a run is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Whether an interrupted run is abandoned rather than gone on with.
+    pub fresh: bool,
+}
+
+/// Carries out a plan. The report tells what was done even where the run
+/// failed; it is `None` only where it did not begin.
+pub async fn run(
+    plan: &Plan,
+    options: Options,
+    progress: &Arc<Progress>,
+    stop: &Stop,
+) -> (Option<Report>, Result<()>) {
+    let began = Instant::now();
+    let compiled_rss_bytes = report::peak_rss();
+    let prepared = prepare(plan, options, progress);
+    let (state, _lock, run, resumed) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return (None, Err(error)),
+    };
+    let context = Context {
+        plan,
+        state: &state,
+        run: &run.id,
+        fresh: options.fresh,
+        progress,
+        stop,
+    };
+    let (streams, done) = streams(&context, resumed).await;
+    let status = match &done {
+        Ok(())
+            if streams.iter().all(|stream| stream.complete)
+                && streams.len() == plan.streams.len() =>
+        {
+            Status::Completed
+        }
+        Ok(()) | Err(Error::Forced) => Status::Interrupted,
+        Err(_) => Status::Failed,
+    };
+    let error = done
+        .as_ref()
+        .err()
+        .map(|error| plan.redactor.redact(&error.to_string()));
+    let noted = note_end(&state, &run, status, error.as_deref());
+    let report = Report {
+        report: 1,
+        pipeline: plan.document.pipeline.value.clone(),
+        run: run.id.clone(),
+        status,
+        resumed,
+        error,
+        streams,
+        audit: plan.audit.entries(),
+        audit_dropped: plan.audit.dropped(),
+        elapsed_ms: millis(began.elapsed() + plan.compiling),
+        compiling_ms: millis(plan.compiling),
+        peak_rss_bytes: report::peak_rss(),
+        compiled_rss_bytes,
+    };
+    (Some(report), done.and(noted))
+}
+
+type Prepared = (Arc<dyn State>, crate::state::RunLock, Run, bool);
+
+/// Opens the state, claims the pipeline, and finds the run to go on with.
+fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepared> {
+    let name = &plan.document.pipeline.value;
+    let path = plan
+        .state_path()
+        .ok_or_else(|| Error::Defect("no state".into()))?;
+    let state = SqliteState::open(&path)?;
+    let lock = state.lock(name)?;
+    state.claim(name, &plan.identity)?;
+    make_folders(plan)?;
+    let (run, resumed) = match state.unfinished(name)? {
+        Some(run) if options.fresh => {
+            progress.say(&format!(
+                "abandoned run {}, which had written {} rows",
+                run.id, run.rows
+            ));
+            state.end_run(&run.id, RunStatus::Abandoned, None)?;
+            (state.begin_run(name)?, false)
+        }
+        Some(run) => {
+            progress.say(&format!(
+                "going on with run {}, {} since {}, with {} rows written; --fresh would begin anew",
+                run.id, run.status, run.started, run.rows
+            ));
+            (state.resume_run(&run.id)?, true)
+        }
+        None => (state.begin_run(name)?, false),
+    };
+    Ok((Arc::new(state), lock, run, resumed))
+}
+
+/// Makes the folders that connectors are granted to write in.
+fn make_folders(plan: &Plan) -> Result<()> {
+    for connector in plan.connectors() {
+        for folder in &connector.grants.folders {
+            std::fs::create_dir_all(&folder.host).map_err(|error| Error::Folder {
+                folder: folder.guest.clone(),
+                error,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+async fn streams(context: &Context<'_>, resumed: bool) -> (Vec<StreamReport>, Result<()>) {
+    let complete = match complete_streams(context, resumed) {
+        Ok(complete) => complete,
+        Err(error) => return (Vec::new(), Err(error)),
+    };
+    let mut reports = Vec::new();
+    for stream in &context.plan.streams {
+        if complete.contains(&stream.request.name) {
+            reports.push(StreamReport {
+                name: stream.request.name.clone(),
+                complete: true,
+                ..StreamReport::default()
+            });
+            continue;
+        }
+        if context.stop.is_asked() {
+            break;
+        }
+        let (report, done) = context.stream(stream).await;
+        reports.push(report);
+        if let Err(error) = done {
+            return (reports, Err(error));
+        }
+    }
+    (reports, Ok(()))
+}
+
+/// The streams that the run gone on with has completed.
+fn complete_streams(context: &Context<'_>, resumed: bool) -> Result<Vec<String>> {
+    if !resumed {
+        return Ok(Vec::new());
+    }
+    let streams = context.state.streams(context.run)?;
+    Ok(streams
+        .into_iter()
+        .filter(|stream| stream.status == StreamStatus::Completed)
+        .map(|stream| stream.stream)
+        .collect())
+}
+
+fn note_end(state: &Arc<dyn State>, run: &Run, status: Status, error: Option<&str>) -> Result<()> {
+    let status = match status {
+        Status::Completed => RunStatus::Completed,
+        Status::Interrupted => RunStatus::Interrupted,
+        Status::Failed => RunStatus::Failed,
+    };
+    state.end_run(&run.id, status, error)?;
+    Ok(())
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,241 @@
+//! A look at the first rows of a stream, without writing anything.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_ipc::reader::StreamDecoder;
+use tokio::sync::mpsc;
+use vesicle_flow::{Counters, Gauge, Pass, Receiver, Stop, queue};
+
+use crate::connector::bindings::types::Frame;
+use crate::connector::{
+    CommittedCursors, Connector, Failure, ReadTask, SourceCalls, TransformCalls, TransformTask,
+};
+use crate::plan::{Plan, StreamPlan};
+use crate::{Error, Result};
+
+/// The queue of a sample, in bytes.
+const QUEUE: usize = 8 << 20;
+
+/// The first rows of a stream, through the transforms.
+///
+/// # Errors
+///
+/// Whatever a connector says.
+pub async fn sample(plan: &Plan, stream: &StreamPlan, limit: usize) -> Result<Vec<RecordBatch>> {
+    let name = &stream.request.name;
+    let by = |connector: &Arc<Connector>, failure: Failure| Error::Connector {
+        role: connector.role,
+        component: connector.name.clone(),
+        stream: Some(name.clone()),
+        failure,
+    };
+    let held = SourceCalls(&plan.source)
+        .plan(&stream.request)
+        .await
+        .map_err(|failure| by(&plan.source, failure))?;
+    let mut schema = held.plan.schema.clone();
+    for transform in &plan.transforms {
+        schema = TransformCalls(transform)
+            .plan(name, &schema)
+            .await
+            .map_err(|failure| by(transform, failure))?;
+    }
+    let mut rows = Rows::new(limit);
+    rows.take(Frame::Schema(schema))?;
+    for partition in &held.plan.partitions {
+        if rows.full() {
+            break;
+        }
+        let (frames, mut incoming) = queue(QUEUE, Gauge::default());
+        let mut tasks = tokio::task::JoinSet::new();
+        let (_committed, cursors) = mpsc::unbounded_channel();
+        let source = ReadTask {
+            connector: Arc::clone(&plan.source),
+            request: stream.request.clone(),
+            partition: partition.clone(),
+            cursor: None,
+            committed: CommittedCursors(cursors),
+            frames,
+            counters: Counters::new("source"),
+            stop: Stop::default(),
+        };
+        let blamed = Arc::clone(&plan.source);
+        tasks.spawn(async move {
+            let done = source.run(pass_rows).await;
+            (blamed, done.map(|_| ()))
+        });
+        for transform in &plan.transforms {
+            let (outgoing, next) = queue(QUEUE, Gauge::default());
+            let task = TransformTask {
+                connector: Arc::clone(transform),
+                stream: name.clone(),
+                incoming,
+                outgoing,
+                counters: Counters::new("transform"),
+            };
+            incoming = next;
+            let blamed = Arc::clone(transform);
+            tasks.spawn(async move { (blamed, task.run().await) });
+        }
+        rows.fill(incoming).await?;
+        while let Some(done) = tasks.join_next().await {
+            match done {
+                Ok((_, Ok(()) | Err(Failure::Unheard))) => {}
+                Ok((connector, Err(failure))) => return Err(by(&connector, failure)),
+                Err(error) => return Err(Error::Defect(error.to_string())),
+            }
+        }
+    }
+    Ok(rows.batches)
+}
+
+/// Checkpoints mean nothing to a sample.
+fn pass_rows(frame: Frame) -> Pass<Frame> {
+    match frame {
+        Frame::Checkpoint(_) | Frame::Commit(_) => Pass::Kept,
+        frame => Pass::On(frame),
+    }
+}
+
+/// The rows taken so far.
+struct Rows {
+    limit: usize,
+    batches: Vec<RecordBatch>,
+    decoder: StreamDecoder,
+}
+
+impl Rows {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            batches: Vec::new(),
+            decoder: StreamDecoder::new(),
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    fn full(&self) -> bool {
+        self.count() >= self.limit
+    }
+
+    async fn fill(&mut self, mut incoming: Receiver<Frame>) -> Result<()> {
+        while !self.full()
+            && let Some(frame) = incoming.receive().await
+        {
+            self.take(frame)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: Frame) -> Result<()> {
+        let payload = match frame {
+            Frame::Schema(schema) => {
+                self.decoder = StreamDecoder::new();
+                schema
+            }
+            Frame::Batch(batch) => batch.payload,
+            _ => return Ok(()),
+        };
+        let mut buffer = payload.into();
+        let broken =
+            |e: arrow_schema::ArrowError| Error::Defect(format!("a batch cannot be decoded: {e}"));
+        while let Some(batch) = self.decoder.decode(&mut buffer).map_err(broken)? {
+            let room = self.limit.saturating_sub(self.count());
+            if room > 0 {
+                self.batches
+                    .push(batch.slice(0, batch.num_rows().min(room)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A column, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its Arrow type.
+    pub data_type: String,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+}
+
+/// The columns of a schema, as connectors encode it.
+///
+/// # Errors
+///
+/// [`Error::Defect`] where it cannot be decoded.
+pub fn columns(schema: &[u8]) -> Result<Vec<Column>> {
+    let mut decoder = StreamDecoder::new();
+    let mut buffer = schema.to_vec().into();
+    decoder
+        .decode(&mut buffer)
+        .map_err(|e| Error::Defect(format!("a schema cannot be decoded: {e}")))?;
+    let schema = decoder
+        .schema()
+        .ok_or_else(|| Error::Defect("a schema is missing".into()))?;
+    Ok(schema
+        .fields()
+        .iter()
+        .map(|field| Column {
+            name: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            nullable: field.is_nullable(),
+        })
+        .collect())
+}
+
+/// Rows as a table for people.
+///
+/// # Errors
+///
+/// [`Error::Defect`] where a value cannot be shown.
+pub fn table(rows: &[RecordBatch]) -> Result<String> {
+    arrow_cast::pretty::pretty_format_batches(rows)
+        .map(|table| table.to_string())
+        .map_err(|e| Error::Defect(e.to_string()))
+}
+
+/// Rows as objects of texts, for programs. NULL is null.
+///
+/// # Errors
+///
+/// [`Error::Defect`] where a value cannot be shown.
+pub fn rows(rows: &[RecordBatch]) -> Result<Vec<serde_json::Value>> {
+    use arrow_array::Array as _;
+    use arrow_cast::display::{ArrayFormatter, FormatOptions};
+
+    let options = FormatOptions::default();
+    let mut objects = Vec::new();
+    for batch in rows {
+        let schema = batch.schema();
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|column| ArrayFormatter::try_new(column, &options))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| Error::Defect(e.to_string()))?;
+        for row in 0..batch.num_rows() {
+            let object: serde_json::Map<_, _> = schema
+                .fields()
+                .iter()
+                .zip(batch.columns().iter().zip(&columns))
+                .map(|(field, (array, format))| {
+                    let value = if array.is_null(row) {
+                        serde_json::Value::Null
+                    } else {
+                        format.value(row).to_string().into()
+                    };
+                    (field.name().clone(), value)
+                })
+                .collect();
+            objects.push(object.into());
+        }
+    }
+    Ok(objects)
+}

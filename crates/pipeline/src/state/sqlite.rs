@@ -1,0 +1,245 @@
+//! The state in a SQLite file.
+//!
+//! The file is in write-ahead mode with `synchronous=FULL`: a transaction is
+//! one append and one fsync, which has happened when it returns, and
+//! `vesicle state` can read while a run writes. Where the file system has no
+//! shared memory for that, the rollback journal is used with
+//! `synchronous=EXTRA`, which also syncs the folder. The file is made with mode
+//! 0600, and so are the `-wal` and `-shm` beside it.
+
+mod cursors;
+mod file;
+mod letters;
+mod overview;
+mod runs;
+mod schema;
+
+use super::error::StateError;
+use super::lock::{self, RunLock};
+use super::model::{
+    AdoptedCursor, Claim, Letter, LetterQuery, MovedCursor, NewLetter, PartitionState,
+    PipelineState, PipelineSummary, Receipt, Removed, Run, RunStatus, Slice, Start, StreamState,
+    StreamStatus,
+};
+use super::store::State;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// The state of pipelines in a SQLite file.
+#[derive(Debug)]
+pub struct SqliteState {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl SqliteState {
+    /// Opens the file, making it and its folder if need be.
+    ///
+    /// # Errors
+    /// If it cannot be made or read, is something else, or was written by a
+    /// newer version.
+    pub fn open(path: &Path) -> Result<Self, StateError> {
+        file::create(path)?;
+        Self::connect(path)
+    }
+
+    /// Opens the file if it is there.
+    ///
+    /// # Errors
+    /// [`StateError::NotFound`] if it is not; otherwise as [`SqliteState::open`].
+    pub fn open_existing(path: &Path) -> Result<Self, StateError> {
+        if !path.exists() {
+            return Err(StateError::NotFound {
+                path: path.to_owned(),
+            });
+        }
+        Self::connect(path)
+    }
+
+    fn connect(path: &Path) -> Result<Self, StateError> {
+        let connection = file::connect(path)?;
+        Ok(SqliteState {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection_for_tests(&self) -> std::sync::MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something in one transaction, all or nothing.
+    fn transact<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StateError> {
+        self.within(TransactionBehavior::Immediate, work)
+    }
+
+    /// Reads one consistent state of things.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StateError> {
+        self.within(TransactionBehavior::Deferred, work)
+    }
+
+    fn within<T>(
+        &self,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, StateError> {
+        // A panic while the lock was held has rolled its transaction back.
+        let mut connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let outcome = connection
+            .transaction_with_behavior(behavior)
+            .map_err(Fault::from)
+            .and_then(|transaction| {
+                let value = work(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            });
+        outcome.map_err(|fault| fault.at(&self.path))
+    }
+}
+
+/// What stops a transaction.
+enum Fault {
+    Sqlite(rusqlite::Error),
+    State(StateError),
+}
+
+impl Fault {
+    fn at(self, path: &Path) -> StateError {
+        match self {
+            Fault::Sqlite(source) => StateError::from_sqlite(path, source),
+            Fault::State(error) => error,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Fault::Sqlite(error)
+    }
+}
+
+impl From<StateError> for Fault {
+    fn from(error: StateError) -> Self {
+        Fault::State(error)
+    }
+}
+
+impl State for SqliteState {
+    fn lock(&self, pipeline: &str) -> Result<RunLock, StateError> {
+        lock::acquire(&self.path, pipeline)
+    }
+
+    fn claim(&self, pipeline: &str, identity: &serde_json::Value) -> Result<Claim, StateError> {
+        self.transact(|transaction| runs::claim(transaction, pipeline, identity))
+    }
+
+    fn begin_run(&self, pipeline: &str) -> Result<Run, StateError> {
+        self.transact(|transaction| runs::begin(transaction, pipeline))
+    }
+
+    fn resume_run(&self, run: &str) -> Result<Run, StateError> {
+        self.transact(|transaction| runs::resume(transaction, run))
+    }
+
+    fn end_run(
+        &self,
+        run: &str,
+        status: RunStatus,
+        error: Option<&str>,
+    ) -> Result<Run, StateError> {
+        self.transact(|transaction| runs::end(transaction, run, status, error))
+    }
+
+    fn unfinished(&self, pipeline: &str) -> Result<Option<Run>, StateError> {
+        self.read(|transaction| runs::unfinished(transaction, pipeline))
+    }
+
+    fn begin_stream(
+        &self,
+        run: &str,
+        stream: &str,
+        snapshot: Option<&str>,
+        start: Start,
+    ) -> Result<StreamState, StateError> {
+        self.transact(|transaction| {
+            cursors::begin_stream(transaction, run, stream, snapshot, start)
+        })
+    }
+
+    fn end_stream(&self, run: &str, stream: &str, status: StreamStatus) -> Result<(), StateError> {
+        self.transact(|transaction| cursors::end_stream(transaction, run, stream, status))
+    }
+
+    fn streams(&self, run: &str) -> Result<Vec<StreamState>, StateError> {
+        self.read(|transaction| cursors::streams(transaction, run))
+    }
+
+    fn partitions(&self, pipeline: &str, stream: &str) -> Result<Vec<PartitionState>, StateError> {
+        self.read(|transaction| cursors::partitions(transaction, pipeline, Some(stream)))
+    }
+
+    fn prepare(&self, slice: &Slice, sequence: u64, cursor: &str) -> Result<(), StateError> {
+        self.transact(|transaction| letters::prepare(transaction, slice, sequence, cursor))
+    }
+
+    fn commit(&self, receipt: &Receipt) -> Result<(), StateError> {
+        self.transact(|transaction| cursors::commit(transaction, receipt))
+    }
+
+    fn adopt(
+        &self,
+        run: &str,
+        stream: &str,
+        adopted: &[AdoptedCursor],
+    ) -> Result<Vec<MovedCursor>, StateError> {
+        self.transact(|transaction| cursors::adopt(transaction, run, stream, adopted))
+    }
+
+    fn add_letters(
+        &self,
+        slice: &Slice,
+        sequence: u64,
+        new: &[NewLetter],
+    ) -> Result<(), StateError> {
+        self.transact(|transaction| letters::add(transaction, slice, sequence, new))
+    }
+
+    fn letters(&self, query: &LetterQuery) -> Result<Vec<Letter>, StateError> {
+        self.read(|transaction| letters::list(transaction, query))
+    }
+
+    fn letter_count(&self, run: &str) -> Result<u64, StateError> {
+        self.read(|transaction| letters::count(transaction, run, letters::SETTLED))
+    }
+
+    fn list(&self) -> Result<Vec<PipelineSummary>, StateError> {
+        self.read(overview::list)
+    }
+
+    fn show(&self, pipeline: &str) -> Result<PipelineState, StateError> {
+        self.read(|transaction| overview::show(transaction, pipeline))
+    }
+
+    fn reset(&self, pipeline: &str, stream: Option<&str>) -> Result<Removed, StateError> {
+        let _lock = self.lock(pipeline)?;
+        self.transact(|transaction| overview::reset(transaction, pipeline, stream))
+    }
+}

@@ -1,0 +1,206 @@
+//! Dead letters, and the commits they wait for.
+
+use super::*;
+
+fn settled(fixture: &Fixture) -> Vec<String> {
+    let query = LetterQuery {
+        pipeline: "p".to_owned(),
+        limit: 100,
+        ..LetterQuery::default()
+    };
+    fixture
+        .state
+        .letters(&query)
+        .unwrap()
+        .into_iter()
+        .map(|letter| letter.row)
+        .collect()
+}
+
+/// A run with a settled letter, and one pending of each of two more commits.
+fn waiting() -> (Fixture, Run) {
+    let (fixture, run) = Fixture::running();
+    for sequence in 1..=3 {
+        let row = format!("row {sequence}");
+        fixture
+            .state
+            .add_letters(&slice(&run), sequence, &[letter(&row)])
+            .unwrap();
+        fixture
+            .state
+            .prepare(&slice(&run), sequence, &format!("c{sequence}"))
+            .unwrap();
+    }
+    fixture.commit(&run, 1, "c1");
+    (fixture, run)
+}
+
+#[test]
+fn a_letter_is_pending_until_its_commit() {
+    let (fixture, run) = waiting();
+    assert_eq!(settled(&fixture), ["row 1"]);
+    fixture.commit(&run, 3, "c3");
+    assert_eq!(settled(&fixture), ["row 1", "row 2", "row 3"]);
+    assert_eq!(fixture.state.letter_count(&run.id).unwrap(), 3);
+    assert_eq!(fixture.state.list().unwrap()[0].letters, 3);
+}
+
+#[test]
+fn a_letter_keeps_its_row_and_its_reason() {
+    let (fixture, run) = waiting();
+    let query = LetterQuery {
+        pipeline: "p".to_owned(),
+        limit: 1,
+        ..LetterQuery::default()
+    };
+    let found = fixture.state.letters(&query).unwrap().pop().unwrap();
+    assert_eq!(
+        (
+            found.run.as_str(),
+            found.stream.as_str(),
+            found.partition.as_str()
+        ),
+        (run.id.as_str(), "s", "0")
+    );
+    assert_eq!(
+        (
+            found.category.as_str(),
+            found.code.as_str(),
+            found.message.as_str()
+        ),
+        ("data", "csv-bad-number", "not a number")
+    );
+}
+
+#[test]
+fn letters_are_listed_by_stream_run_and_page() {
+    let (fixture, run) = waiting();
+    fixture.commit(&run, 3, "c3");
+    let all = LetterQuery {
+        pipeline: "p".to_owned(),
+        limit: 2,
+        ..LetterQuery::default()
+    };
+    let first = fixture.state.letters(&all).unwrap();
+    assert_eq!(first.len(), 2);
+    let rest = LetterQuery {
+        after: Some(first[1].id),
+        ..all.clone()
+    };
+    assert_eq!(fixture.state.letters(&rest).unwrap()[0].row, "row 3");
+    let of = |stream: &str, run: &str| {
+        let (stream, run) = (Some(stream.to_owned()), Some(run.to_owned()));
+        fixture
+            .state
+            .letters(&LetterQuery {
+                stream,
+                run,
+                ..all.clone()
+            })
+            .unwrap()
+            .len()
+    };
+    assert_eq!(
+        (of("s", &run.id), of("t", &run.id), of("s", "other")),
+        (2, 0, 0)
+    );
+}
+
+#[test]
+fn a_crash_after_the_destinations_commit_keeps_its_letters_and_drops_later_ones() {
+    let (fixture, run) = waiting();
+    let fixture = fixture.reopen();
+    fixture.state.resume_run(&run.id).unwrap();
+    fixture
+        .state
+        .adopt(&run.id, "s", &[adopted("0", "c2")])
+        .unwrap();
+    assert_eq!(settled(&fixture), ["row 1", "row 2"]);
+    let partition = fixture.state.partitions("p", "s").unwrap().pop().unwrap();
+    assert_eq!((partition.cursor.as_str(), partition.sequence), ("c2", 2));
+    fixture
+        .state
+        .end_run(&run.id, RunStatus::Completed, None)
+        .unwrap();
+}
+
+#[test]
+fn a_crash_before_the_destinations_commit_drops_its_letters() {
+    let (fixture, run) = waiting();
+    let fixture = fixture.reopen();
+    fixture.state.resume_run(&run.id).unwrap();
+    fixture
+        .state
+        .adopt(&run.id, "s", &[adopted("0", "c1")])
+        .unwrap();
+    assert_eq!(settled(&fixture), ["row 1"]);
+    // The rows are read again, and their letters come again.
+    fixture
+        .state
+        .add_letters(&slice(&run), 2, &[letter("row 2")])
+        .unwrap();
+    fixture.commit(&run, 2, "c2");
+    assert_eq!(settled(&fixture), ["row 1", "row 2"]);
+}
+
+#[test]
+fn a_run_does_not_complete_while_letters_wait() {
+    let (fixture, run) = waiting();
+    let refused = fixture
+        .state
+        .end_run(&run.id, RunStatus::Completed, None)
+        .unwrap_err();
+    assert!(
+        matches!(refused, StateError::PendingLetters { letters: 2, .. }),
+        "{refused}"
+    );
+    assert_eq!(fixture.run(&run).status, RunStatus::Running);
+    fixture
+        .state
+        .end_run(&run.id, RunStatus::Abandoned, None)
+        .unwrap();
+    assert_eq!(settled(&fixture), ["row 1"]);
+}
+
+#[test]
+fn a_stream_that_starts_again_has_no_letters_of_this_run() {
+    let (fixture, run) = waiting();
+    fixture
+        .state
+        .begin_stream(&run.id, "s", None, Start::Afresh)
+        .unwrap();
+    assert!(settled(&fixture).is_empty());
+    fixture
+        .state
+        .end_run(&run.id, RunStatus::Completed, None)
+        .unwrap();
+}
+
+#[test]
+fn letters_of_the_runs_before_stay_when_a_stream_starts_again() {
+    let (fixture, run) = waiting();
+    fixture.commit(&run, 3, "c3");
+    fixture
+        .state
+        .end_run(&run.id, RunStatus::Completed, None)
+        .unwrap();
+    let next = fixture.state.begin_run("p").unwrap();
+    fixture
+        .state
+        .begin_stream(&next.id, "s", None, Start::Afresh)
+        .unwrap();
+    assert_eq!(settled(&fixture).len(), 3);
+}
+
+#[test]
+fn a_reset_tells_how_many_letters_it_removes() {
+    let (fixture, _) = waiting();
+    assert_eq!(
+        fixture.state.reset("p", None).unwrap(),
+        Removed {
+            runs: 1,
+            cursors: 1,
+            letters: 3
+        }
+    );
+}

@@ -1,0 +1,260 @@
+//! The pool: declared interfaces, admitted apps, wired instances.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use vesicle_engine::{Allocation, Budget, Compiled, Engines, Kind, Profile, State, Store};
+use wasmtime::component::{Instance as EngineInstance, InstancePre, Linker};
+
+use crate::{Error, Interface, InterfaceName, Provider, Result, Structure, Surface, Token};
+
+/// Declared interfaces, and the engines that run what imports them.
+/// Cloning is cheap and shares everything.
+#[derive(Clone)]
+pub struct Pool {
+    engines: Engines,
+    /// By track: `wasi:io/streams@0.2`.
+    declared: Arc<RwLock<BTreeMap<String, Interface>>>,
+}
+
+/// A component that was admitted: compiled, and not running.
+#[derive(Clone)]
+pub struct App {
+    name: Arc<str>,
+    surface: Arc<Surface>,
+    compiled: Compiled,
+}
+
+/// An app whose imports have all been given, with types checked. Instances are
+/// made from it.
+pub struct Wired {
+    app: App,
+    pre: InstancePre<State>,
+    providers: Vec<Arc<dyn Provider>>,
+}
+
+/// A running component in a store of its own.
+pub struct Instance {
+    /// The store; guest code runs through [`Store::run`].
+    pub store: Store,
+    /// The exports.
+    pub exports: EngineInstance,
+}
+
+impl Pool {
+    /// A pool in which nothing is declared yet.
+    #[must_use]
+    pub fn new(engines: Engines) -> Self {
+        Self {
+            engines,
+            declared: Arc::default(),
+        }
+    }
+
+    /// The engines that run what is in the pool.
+    #[must_use]
+    pub fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
+    /// Declares an interface, so that components may import it. The same again
+    /// is nothing new.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflict`] where the name stands for another structure.
+    pub fn declare(&self, interface: Interface) -> Result<()> {
+        let mut declared = self
+            .declared
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let track = interface.name.track();
+        if let Some(known) = declared.get(&track)
+            && let (Some(old), Some(new)) = (&known.structure, &interface.structure)
+            && let Some(difference) = new.missing_from(old).or_else(|| old.missing_from(new))
+        {
+            return Err(Error::Conflict {
+                interface: interface.name.to_string(),
+                difference,
+            });
+        }
+        declared.insert(track, interface);
+        Ok(())
+    }
+
+    /// Declares every interface of a provider.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::declare`].
+    pub fn declare_all(&self, provider: &dyn Provider) -> Result<()> {
+        provider
+            .interfaces()
+            .into_iter()
+            .try_for_each(|interface| self.declare(interface))
+    }
+
+    /// Admits a component: compiled, or taken from the cache, and not run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAComponent`], [`Error::Undeclared`] with every import that
+    /// nobody has declared, [`Error::Mismatch`], or the engine's error.
+    pub fn admit(&self, name: &str, bytes: &[u8]) -> Result<App> {
+        let surface = Surface::read(bytes)?;
+        self.check_declared(name, &surface)?;
+        let kind = Kind {
+            profile: if surface.waits() {
+                Profile::Task
+            } else {
+                Profile::Call
+            },
+            allocation: Allocation::OnDemand,
+            metered: false,
+        };
+        let compiled = self.engines.compile(kind, bytes)?;
+        Ok(App {
+            name: name.into(),
+            surface: Arc::new(surface),
+            compiled,
+        })
+    }
+
+    fn check_declared(&self, app: &str, surface: &Surface) -> Result<()> {
+        let declared = self.declared.read().unwrap_or_else(PoisonError::into_inner);
+        let mut missing: Vec<String> = surface.root_imports.clone();
+        for (name, structure) in &surface.imports {
+            match declared.get(&track(name)) {
+                None if structure.is_types_only() => {}
+                None => missing.push(name.clone()),
+                Some(interface) => fits(app, name, structure, interface)?,
+            }
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Undeclared {
+                app: app.to_owned(),
+                imports: missing,
+            })
+        }
+    }
+
+    /// Gives an app its imports: for each the token whose interface is
+    /// compatible, and nothing that is not imported. All types are checked;
+    /// nothing is created and no code runs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unwired`] with every import without a token,
+    /// [`Error::Mismatch`], or [`vesicle_engine::Error::Link`].
+    pub fn wire(&self, app: &App, tokens: &[Token]) -> Result<Wired> {
+        let link_error = |error: wasmtime::Error| vesicle_engine::Error::Link(format!("{error:#}"));
+        let mut linker = Linker::<State>::new(app.compiled.engine());
+        // A provider may refine some functions of an implementation it builds on.
+        linker.allow_shadowing(true);
+        let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+        let mut missing = Vec::new();
+        for (name, structure) in &app.surface.imports {
+            let track = track(name);
+            let Some(token) = tokens
+                .iter()
+                .find(|token| token.interface.name.track() == track)
+            else {
+                if !structure.is_types_only() {
+                    missing.push(name.clone());
+                }
+                continue;
+            };
+            fits(&app.name, name, structure, &token.interface)?;
+            token
+                .provider
+                .link(&token.interface.name, &mut linker)
+                .map_err(link_error)?;
+            if !providers.iter().any(|p| Arc::ptr_eq(p, &token.provider)) {
+                providers.push(Arc::clone(&token.provider));
+            }
+        }
+        if !missing.is_empty() {
+            return Err(Error::Unwired {
+                app: app.name.to_string(),
+                imports: missing,
+            });
+        }
+        let pre = linker
+            .instantiate_pre(app.compiled.component())
+            .map_err(link_error)?;
+        Ok(Wired {
+            app: app.clone(),
+            pre,
+            providers,
+        })
+    }
+}
+
+impl App {
+    /// The name it was admitted under.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it imports and exports.
+    #[must_use]
+    pub fn surface(&self) -> &Surface {
+        &self.surface
+    }
+}
+
+impl Wired {
+    /// The app.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// What typed bindings pre-resolve their exports from.
+    #[must_use]
+    pub fn pre(&self) -> &InstancePre<State> {
+        &self.pre
+    }
+
+    /// Makes an instance in a store of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Provider`], or what stopped the component's start.
+    pub async fn instantiate(&self, budget: Budget) -> Result<Instance> {
+        let mut store = Store::new(&self.app.compiled, budget);
+        for provider in &self.providers {
+            provider.attach(store.state_mut())?;
+        }
+        let pre = self.pre.clone();
+        let exports = store
+            .run(async move |store| pre.instantiate_async(store).await)
+            .await?;
+        Ok(Instance { store, exports })
+    }
+}
+
+/// The track of an import's name. A name without the form of an interface's
+/// stands for itself.
+fn track(name: &str) -> String {
+    name.parse::<InterfaceName>()
+        .map_or_else(|_| name.to_owned(), |name| name.track())
+}
+
+fn fits(app: &str, name: &str, wanted: &Structure, provided: &Interface) -> Result<()> {
+    let Some(difference) = provided
+        .structure
+        .as_ref()
+        .and_then(|found| wanted.missing_from(found))
+    else {
+        return Ok(());
+    };
+    Err(Error::Mismatch {
+        app: app.to_owned(),
+        interface: name.to_owned(),
+        difference,
+    })
+}

@@ -1,0 +1,71 @@
+//! Whatever stands behind imports: system implementations in Rust.
+
+use std::sync::Arc;
+
+use vesicle_engine::State;
+use wasmtime::component::Linker;
+
+use crate::{InterfaceName, Result, Structure};
+
+/// Implements one or several interfaces that share state.
+///
+/// A provider is what an instance is given for its imports. It is linked once
+/// for a wiring and attached to each instance made from it.
+pub trait Provider: Send + Sync + 'static {
+    /// What the provider is called in errors.
+    fn name(&self) -> &str;
+
+    /// The interfaces it offers.
+    fn interfaces(&self) -> Vec<Interface>;
+
+    /// Puts the functions of one of its interfaces into a linker.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the linker says.
+    fn link(&self, interface: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()>;
+
+    /// Puts what the functions need into the state of a new instance.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Provider`](crate::Error::Provider) where that cannot be had.
+    fn attach(&self, state: &mut State) -> Result<()>;
+}
+
+/// An interface that can be imported.
+#[derive(Debug, Clone)]
+pub struct Interface {
+    /// Its full name.
+    pub name: InterfaceName,
+    /// Its structure. `None` where the implementation is statically typed:
+    /// the engine compares its own types when the interface is linked.
+    pub structure: Option<Structure>,
+}
+
+/// One interface of one provider: what an import is wired to.
+#[derive(Clone)]
+pub struct Token {
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) interface: Interface,
+}
+
+impl Token {
+    /// A token for each interface of a provider.
+    pub fn all(provider: &Arc<dyn Provider>) -> Vec<Self> {
+        provider
+            .interfaces()
+            .into_iter()
+            .map(|interface| Self {
+                provider: Arc::clone(provider),
+                interface,
+            })
+            .collect()
+    }
+
+    /// The interface behind the token.
+    #[must_use]
+    pub fn interface(&self) -> &InterfaceName {
+        &self.interface.name
+    }
+}

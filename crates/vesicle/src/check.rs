@@ -1,0 +1,47 @@
+//! `vesicle check`
+
+use vesicle_pipeline::Exit;
+use vesicle_pipeline::connector::{DestinationCalls, SourceCalls};
+
+use crate::cli::{DocumentArgs, Format};
+use crate::output::{Failed, print_json, print_text};
+use crate::session;
+
+/// Prints the plan of a document, and asks the connectors whether it works.
+pub async fn run(args: DocumentArgs) -> Result<Exit, Failed> {
+    let plan = session::plan(session::read(&args.document)?).await?;
+    for warning in &plan.warnings {
+        eprintln!("warning: {warning}");
+    }
+    match args.output.output {
+        Format::Json => print_json(&plan.to_json()),
+        Format::Text => print_text(&plan.describe()),
+    }
+    let failed = |connector: &vesicle_pipeline::connector::Connector, failure| {
+        let error = vesicle_pipeline::Error::Connector {
+            role: connector.role,
+            component: connector.name.clone(),
+            stream: None,
+            failure,
+        };
+        Failed::new(error.exit(), plan.redactor.redact(&error.to_string()))
+    };
+    SourceCalls(&plan.source)
+        .check()
+        .await
+        .map_err(|failure| failed(&plan.source, failure))?;
+    // A folder that is not there yet is made by the run, not by the check.
+    if plan
+        .destination
+        .grants
+        .folders
+        .iter()
+        .all(|f| f.host.is_dir())
+    {
+        DestinationCalls(&plan.destination)
+            .check()
+            .await
+            .map_err(|failure| failed(&plan.destination, failure))?;
+    }
+    Ok(Exit::Success)
+}

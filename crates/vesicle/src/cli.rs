@@ -1,0 +1,163 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vesicle_pipeline::Exit;
+
+/// Moves data through connectors that run in a sandbox.
+#[derive(Parser)]
+#[command(name = "vesicle", version, about, propagate_version = true, after_help = exit_codes())]
+pub struct Cli {
+    /// Tell more on stderr; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run a pipeline
+    Run(RunArgs),
+    /// Check a document, and print what a run would do and may touch
+    Check(DocumentArgs),
+    /// Print the streams that the source of a document has
+    Discover(DocumentArgs),
+    /// Print what a component could touch, and what it is
+    Inspect(InspectArgs),
+    /// Print the components on the search path
+    Components(OutputArgs),
+    /// Look at the state of pipelines, or reset it
+    State(StateArgs),
+    /// Start a pipeline or a connector of your own
+    New(NewArgs),
+    /// Print the JSON Schema of the document, for editors
+    Schema,
+}
+
+#[derive(Args)]
+pub struct OutputArgs {
+    /// How the result is printed on stdout
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Args)]
+pub struct DocumentArgs {
+    /// The document that describes the pipeline
+    #[arg(default_value = "pipeline.yaml")]
+    pub document: PathBuf,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub document: DocumentArgs,
+    /// Abandon an interrupted run and begin anew
+    #[arg(long)]
+    pub fresh: bool,
+    /// Print the first rows of each stream and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many rows --dry-run prints
+    #[arg(long, default_value_t = 10, requires = "dry_run")]
+    pub limit: usize,
+    /// No progress on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print every access of the components, not only those denied
+    #[arg(long)]
+    pub audit: bool,
+}
+
+#[derive(Args)]
+pub struct InspectArgs {
+    /// The component: a path, or a name on the search path
+    pub component: String,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Args)]
+pub struct StateArgs {
+    #[command(subcommand)]
+    pub action: StateAction,
+}
+
+#[derive(Subcommand)]
+pub enum StateAction {
+    /// Print the pipelines in a state file
+    List(StateFrom),
+    /// Print runs, streams and cursors of a pipeline
+    Show(StateOf),
+    /// Forget what is known of a pipeline; its data stays
+    Reset(ResetArgs),
+}
+
+#[derive(Args)]
+pub struct StateFrom {
+    /// A document, or a state file
+    #[arg(default_value = "pipeline.yaml")]
+    pub from: PathBuf,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Args)]
+pub struct StateOf {
+    #[command(flatten)]
+    pub from: StateFrom,
+    /// The pipeline, where a state file is given
+    #[arg(long)]
+    pub pipeline: Option<String>,
+}
+
+#[derive(Args)]
+pub struct ResetArgs {
+    #[command(flatten)]
+    pub of: StateOf,
+    /// Only this stream
+    #[arg(long)]
+    pub stream: Option<String>,
+}
+
+#[derive(Args)]
+pub struct NewArgs {
+    /// What to start
+    #[arg(value_enum)]
+    pub kind: NewKind,
+    /// Its name, which is also the folder's
+    pub name: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NewKind {
+    /// A document with sample data
+    Pipeline,
+    /// A connector that reads
+    Source,
+    /// A connector that changes rows
+    Transform,
+    /// A connector that writes
+    Destination,
+}
+
+/// The table of exit codes, below the help.
+fn exit_codes() -> String {
+    let rows: Vec<_> = Exit::TABLE
+        .iter()
+        .map(|(exit, meaning)| format!("  {:>3}  {meaning}", *exit as u8))
+        .collect();
+    format!("Exit codes:\n{}", rows.join("\n"))
+}

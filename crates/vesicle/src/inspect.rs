@@ -1,0 +1,151 @@
+//! `vesicle inspect`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use vesicle_pipeline::Exit;
+use vesicle_pool::manifest::Permissions;
+use vesicle_pool::{Manifest, Surface};
+
+use crate::cli::{Format, InspectArgs};
+use crate::output::{Failed, grouped, print_json, print_text};
+use crate::session;
+
+/// Prints what a component could touch, without running it.
+pub fn run(args: &InspectArgs) -> Result<Exit, Failed> {
+    let path = find(&args.component)?;
+    let shown = path.display();
+    let bytes = std::fs::read(&path)
+        .map_err(|e| Failed::new(Exit::Component, format!("cannot read {shown}: {e}")))?;
+    let surface =
+        Surface::read(&bytes).map_err(|e| Failed::new(Exit::Component, format!("{shown}: {e}")))?;
+    match args.output.output {
+        Format::Json => print_json(&as_json(&path, &surface)),
+        Format::Text => print_text(&as_text(&path, &surface)),
+    }
+    Ok(Exit::Success)
+}
+
+fn find(component: &str) -> Result<PathBuf, Failed> {
+    let here = Path::new(component);
+    if here.is_file() {
+        return Ok(here.to_owned());
+    }
+    session::catalog()
+        .find(component, Path::new("."))
+        .map_err(|e| Failed::new(Exit::Component, format!("{}; {}", e.message, e.help)))
+}
+
+/// What the interfaces of a package let a component do, in words.
+fn capability(interface: &str) -> &'static str {
+    let package = interface.split(['/', '@']).next().unwrap_or_default();
+    match package {
+        "wasi:filesystem" => "files and folders, those that are granted",
+        "wasi:sockets" => "connections, to the endpoints that are granted",
+        "wasi:clocks" => "the time, and waiting",
+        "wasi:random" => "random numbers",
+        "wasi:io" => "waiting for what it was granted",
+        "wasi:cli" if interface.contains("environment") => "variables, those that are granted",
+        "wasi:cli" => "text on its standard output, which goes to the log",
+        "vesicle:connector" => "types of the connector's contract",
+        _ => "not offered here: the component would be refused",
+    }
+}
+
+fn capabilities(surface: &Surface) -> BTreeMap<&'static str, Vec<&str>> {
+    let mut grouped: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for name in surface.imports.keys() {
+        grouped.entry(capability(name)).or_default().push(name);
+    }
+    grouped
+}
+
+fn wants(permissions: &Permissions) -> Vec<String> {
+    let Permissions {
+        connect,
+        read,
+        write,
+        env,
+    } = permissions;
+    let all = [
+        ("connect to", connect),
+        ("read", read),
+        ("write in", write),
+        ("see the variable", env),
+    ];
+    all.into_iter()
+        .flat_map(|(verb, list)| list.iter().map(move |what| format!("{verb} {what}")))
+        .collect()
+}
+
+fn as_text(path: &Path, surface: &Surface) -> String {
+    let mut lines = Vec::new();
+    match &surface.manifest {
+        Some(Manifest {
+            name,
+            kind,
+            version,
+            doc,
+            permissions,
+            limits,
+        }) => {
+            lines.push(format!("{name} {version} ({kind})"));
+            lines.push(format!("  {doc}"));
+            lines.push("asks for".into());
+            let wants = wants(permissions);
+            if wants.is_empty() {
+                lines.push("  nothing".into());
+            }
+            lines.extend(wants.iter().map(|want| format!("  {want}")));
+            if let Some(memory) = &limits.memory {
+                lines.push(format!("  {memory} of memory"));
+            }
+        }
+        None => {
+            lines.push(
+                "a component without a manifest: it asks for nothing and gets nothing".into(),
+            );
+        }
+    }
+    lines.push("could use, where granted".into());
+    for (words, interfaces) in capabilities(surface) {
+        lines.push(format!("  {words}"));
+        lines.extend(interfaces.iter().map(|name| format!("    {name}")));
+    }
+    for name in &surface.root_imports {
+        lines.push(format!("  not offered here: the function {name}"));
+    }
+    lines.push("exports".into());
+    lines.extend(surface.exports.iter().map(|(name, structure)| {
+        let functions: Vec<_> = structure.functions().collect();
+        format!("  {name}: {}", functions.join(", "))
+    }));
+    lines.extend(surface.root_exports.iter().map(|name| format!("  {name}")));
+    lines.push(format!("file    {}", path.display()));
+    lines.push(format!("size    {} bytes", grouped(surface.size as u64)));
+    lines.push(format!("sha256  {}", surface.hash_text()));
+    lines.join("\n")
+}
+
+fn as_json(path: &Path, surface: &Surface) -> serde_json::Value {
+    let manifest = surface.manifest.as_ref().map(|manifest| {
+        json!({
+            "name": manifest.name, "kind": manifest.kind, "version": manifest.version,
+            "doc": manifest.doc,
+            "permissions": {
+                "connect": manifest.permissions.connect, "read": manifest.permissions.read,
+                "write": manifest.permissions.write, "env": manifest.permissions.env,
+            },
+        })
+    });
+    json!({
+        "path": path,
+        "size": surface.size,
+        "sha256": surface.hash_text(),
+        "manifest": manifest,
+        "capabilities": capabilities(surface),
+        "imports": surface.imports.keys().chain(&surface.root_imports).collect::<Vec<_>>(),
+        "exports": surface.exports.keys().chain(&surface.root_exports).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,56 @@
+//! The command line: parses, calls, prints; decides nothing.
+
+mod check;
+mod cli;
+mod components;
+mod discover;
+mod inspect;
+// mod new;
+mod output;
+mod progress;
+mod run;
+mod schema;
+mod session;
+mod state;
+
+use clap::Parser as _;
+use vesicle_pipeline::Exit;
+
+use cli::{Cli, Command};
+use output::Failed;
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    output::start_tracing(cli.verbose);
+    let workers = std::thread::available_parallelism().map_or(4, |cores| cores.get().max(4));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // Files are read where the guest runs, so a worker may block for a
+        // moment; there are enough for that.
+        .worker_threads(workers)
+        .enable_all()
+        .build();
+    let exit = match runtime {
+        Ok(runtime) => match runtime.block_on(dispatch(cli)) {
+            Ok(exit) => exit,
+            Err(failed) => failed.print(),
+        },
+        Err(error) => {
+            eprintln!("error: cannot start: {error}");
+            Exit::Defect
+        }
+    };
+    std::process::ExitCode::from(exit as u8)
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, Failed> {
+    match cli.command {
+        Command::Run(args) => run::run(args).await,
+        Command::Check(args) => check::run(args).await,
+        Command::Discover(args) => discover::run(args).await,
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Components(args) => components::run(&args),
+        Command::State(args) => state::run(args),
+        Command::New(_) => unreachable!(),
+        Command::Schema => schema::run(),
+    }
+}
