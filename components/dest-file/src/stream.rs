@@ -52,7 +52,7 @@ impl<'a> Stream<'a> {
             Some(record) => self.take_over(record, request)?,
             None => Record::new(&request.pipeline, &request.stream_name),
         };
-        self.mend(&mut record)?;
+        self.mend(&mut record, request.fresh)?;
         if let Some(load) = &record.load
             && !request.fresh
         {
@@ -167,8 +167,9 @@ impl<'a> Stream<'a> {
         Ok(record)
     }
 
-    /// Completes what a crash interrupted.
-    fn mend(&self, record: &mut Record) -> Result<()> {
+    /// Completes what a crash interrupted. A load that is about to be discarded
+    /// is not looked into: it may be damaged.
+    fn mend(&self, record: &mut Record, fresh: bool) -> Result<()> {
         match &record.load {
             Some(load) if load.status == Status::Discarding => {
                 mend::discard(self.disk, &self.folders, load)?;
@@ -178,8 +179,8 @@ impl<'a> Stream<'a> {
             Some(load) if load.status == Status::Publishing => {
                 mend::swap(self.disk, &self.folders, &load.run)?;
             }
-            Some(load) => mend::roll_forward(self.disk, &self.folders, load)?,
-            None => {}
+            Some(load) if !fresh => mend::roll_forward(self.disk, &self.folders, load)?,
+            Some(_) | None => {}
         }
         mend::clean(self.disk, &self.folders, record.load.as_ref())
     }

@@ -83,7 +83,11 @@ impl Store {
             Some((at, limit)) if Instant::now() >= at => {
                 Err(wasmtime::Error::from(DeadlinePassed(limit)))
             }
-            _ => Ok(UpdateDeadline::Yield(1)),
+            // Tokio's own yield lets timers and sockets have their turn too.
+            _ => Ok(UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(tokio::task::yield_now()),
+            )),
         });
         if let (true, Some(fuel)) = (compiled.kind().metered, budget.fuel) {
             // Fails only where fuel is not metered, which was just ruled out.

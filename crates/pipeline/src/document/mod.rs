@@ -27,7 +27,7 @@
 //! let errors = Document::parse("pipeline.yaml", text, &environment).unwrap_err();
 //! assert_eq!(
 //!     errors.to_string(),
-//!     "pipeline.yaml:5:58: unknown key \"write_mod\" in destination; did you mean \"write_mode\"?",
+//!     "pipeline.yaml:5:55: unknown key \"write_mod\" in destination; did you mean \"write_mode\"?",
 //! );
 //! ```
 
