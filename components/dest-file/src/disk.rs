@@ -43,7 +43,9 @@ pub struct Disk {
 impl Disk {
     /// A file system whose every step is shown to `watch` first.
     pub fn watched(watch: impl Fn(&Step) -> io::Result<()> + 'static) -> Self {
-        Self { watch: Some(Rc::new(watch)) }
+        Self {
+            watch: Some(Rc::new(watch)),
+        }
     }
 
     /// Makes a folder and those it lies in, durably.
@@ -58,7 +60,11 @@ impl Disk {
         if let Some(parent) = path.parent() {
             self.make_folder(parent)?;
         }
-        self.take(Step::MakeFolder(path.to_owned()), || fs::create_dir(path), path)?;
+        self.take(
+            Step::MakeFolder(path.to_owned()),
+            || fs::create_dir(path),
+            path,
+        )?;
         match path.parent() {
             Some(parent) => self.sync_folder(parent),
             None => Ok(()),
@@ -89,7 +95,11 @@ impl Disk {
     ///
     /// What the file system says.
     pub fn sync_folder(&self, path: &Path) -> Result<()> {
-        let folder = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let folder = if path.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            path
+        };
         let sync = || File::open(folder)?.sync_all();
         self.take(Step::SyncFolder(path.to_owned()), sync, path)
     }
@@ -114,7 +124,8 @@ impl Disk {
         beside.push(".tmp");
         let beside = PathBuf::from(beside);
         let mut file = self.create(&beside)?;
-        file.write_all(contents).map_err(|error| failed(&beside, error))?;
+        file.write_all(contents)
+            .map_err(|error| failed(&beside, error))?;
         self.sync_file(&file, &beside)?;
         drop(file);
         self.rename(&beside, path)?;
@@ -183,7 +194,10 @@ impl Disk {
         for name in self.list(path)? {
             let inside = path.join(name);
             // A link to a folder is not a folder.
-            if inside.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+            if inside
+                .symlink_metadata()
+                .is_ok_and(|metadata| metadata.is_dir())
+            {
                 self.remove_tree(&inside)?;
             } else {
                 self.remove_file(&inside)?;
@@ -194,7 +208,9 @@ impl Disk {
 
     fn take<T>(&self, step: Step, act: impl FnOnce() -> io::Result<T>, path: &Path) -> Result<T> {
         let allowed = self.watch.as_ref().map_or(Ok(()), |watch| watch(&step));
-        allowed.and_then(|()| act()).map_err(|error| failed(path, error))
+        allowed
+            .and_then(|()| act())
+            .map_err(|error| failed(path, error))
     }
 }
 
@@ -202,7 +218,10 @@ impl Disk {
 pub fn failed(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            let message = format!("{}: the disk is full; make room and run again", path.display());
+            let message = format!(
+                "{}: the disk is full; make room and run again",
+                path.display()
+            );
             Error::exhausted("disk-full", message)
         }
         _ => Error::from(error).context(path.display()),

@@ -36,7 +36,11 @@ pub struct PartFile {
 
 enum Encoder {
     Parquet(Box<ArrowWriter<BufWriter<File>>>),
-    Text { table: Table, buffer: Vec<u8>, sink: Sink },
+    Text {
+        table: Table,
+        buffer: Vec<u8>,
+        sink: Sink,
+    },
 }
 
 enum Sink {
@@ -50,16 +54,28 @@ impl PartFile {
     /// # Errors
     ///
     /// What the file system says.
-    pub fn create(disk: &Disk, path: &Path, encoding: &Encoding, schema: &SchemaRef) -> Result<Self> {
+    pub fn create(
+        disk: &Disk,
+        path: &Path,
+        encoding: &Encoding,
+        schema: &SchemaRef,
+    ) -> Result<Self> {
         let file = disk.create(path)?;
         let text = |file, table: Table, gzip: bool| {
             let sink = match gzip {
-                true => Sink::Gzip(Box::new(GzEncoder::new(file, flate2::Compression::default()))),
+                true => Sink::Gzip(Box::new(GzEncoder::new(
+                    file,
+                    flate2::Compression::default(),
+                ))),
                 false => Sink::Plain(file),
             };
             let mut buffer = Vec::with_capacity(BUFFER);
             table.header(schema, &mut buffer);
-            Encoder::Text { table, buffer, sink }
+            Encoder::Text {
+                table,
+                buffer,
+                sink,
+            }
         };
         let encoder = match encoding {
             Encoding::Parquet(codec) => {
@@ -72,12 +88,22 @@ impl PartFile {
                 let writer = ArrowWriter::try_new(file, schema.clone(), Some(properties));
                 Encoder::Parquet(Box::new(writer.map_err(|error| failed(path, error))?))
             }
-            Encoding::Csv { delimiter, null, gzip } => {
-                text(file, Table::csv(*delimiter, null, schema.fields().len()), *gzip)
-            }
+            Encoding::Csv {
+                delimiter,
+                null,
+                gzip,
+            } => text(
+                file,
+                Table::csv(*delimiter, null, schema.fields().len()),
+                *gzip,
+            ),
             Encoding::Jsonl { gzip } => text(file, Table::jsonl(), *gzip),
         };
-        Ok(Self { path: path.to_owned(), schema: schema.clone(), encoder })
+        Ok(Self {
+            path: path.to_owned(),
+            schema: schema.clone(),
+            encoder,
+        })
     }
 
     /// Adds rows.
@@ -89,20 +115,23 @@ impl PartFile {
         let batch = conform(&self.schema, batch)?;
         match &mut self.encoder {
             Encoder::Parquet(writer) => {
-                let written = writer.write(&batch).and_then(|()| {
-                    match writer.memory_size() > ROW_GROUP {
-                        true => writer.flush(),
-                        false => Ok(()),
-                    }
-                });
+                let written =
+                    writer
+                        .write(&batch)
+                        .and_then(|()| match writer.memory_size() > ROW_GROUP {
+                            true => writer.flush(),
+                            false => Ok(()),
+                        });
                 written.map_err(|error| failed(&self.path, error))
             }
-            Encoder::Text { table, buffer, sink } => {
-                table.rows(&batch, buffer, |buffer| match buffer.len() >= BUFFER {
-                    true => drain(buffer, sink).map_err(|error| disk::failed(&self.path, error)),
-                    false => Ok(()),
-                })
-            }
+            Encoder::Text {
+                table,
+                buffer,
+                sink,
+            } => table.rows(&batch, buffer, |buffer| match buffer.len() >= BUFFER {
+                true => drain(buffer, sink).map_err(|error| disk::failed(&self.path, error)),
+                false => Ok(()),
+            }),
         }
     }
 
@@ -116,9 +145,15 @@ impl PartFile {
         let file = match self.encoder {
             Encoder::Parquet(writer) => {
                 let buffered = writer.into_inner().map_err(|error| failed(&path, error))?;
-                buffered.into_inner().map_err(|error| disk::failed(&path, error.into_error()))?
+                buffered
+                    .into_inner()
+                    .map_err(|error| disk::failed(&path, error.into_error()))?
             }
-            Encoder::Text { mut buffer, mut sink, .. } => {
+            Encoder::Text {
+                mut buffer,
+                mut sink,
+                ..
+            } => {
                 let drained = drain(&mut buffer, &mut sink);
                 let closed = drained.and_then(|()| match sink {
                     Sink::Plain(file) => Ok(file),
@@ -128,7 +163,9 @@ impl PartFile {
             }
         };
         disk.sync_file(&file, &path)?;
-        let metadata = file.metadata().map_err(|error| disk::failed(&path, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| disk::failed(&path, error))?;
         Ok(metadata.len())
     }
 }
@@ -185,7 +222,10 @@ fn conform(schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch> {
     crate::shape::check_same("the stream", "the load", schema, batch.schema_ref())?;
     let named = |name: &String| batch.column_by_name(name).cloned();
     // The check found all of them.
-    let columns = schema.fields().iter().filter_map(|field| named(field.name()));
+    let columns = schema
+        .fields()
+        .iter()
+        .filter_map(|field| named(field.name()));
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     let conformed = RecordBatch::try_new_with_options(schema.clone(), columns.collect(), &options);
     conformed.map_err(|error: ArrowError| Error::schema("other-columns", error.to_string()))

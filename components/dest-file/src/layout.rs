@@ -54,7 +54,8 @@ impl StreamFolders {
 
     /// The manifest of a partition of a load.
     pub fn manifest(&self, run: &str, partition: &str) -> PathBuf {
-        self.load(run).join(format!("parts-{}.json", encode(partition)))
+        self.load(run)
+            .join(format!("parts-{}.json", encode(partition)))
     }
 
     /// The manifest of the file that stands for a load without rows. No

@@ -69,7 +69,10 @@ impl Destination for FileDestination {
     }
 
     fn open(config: Config) -> Result<Self> {
-        Ok(Self { options: Options::parse(&config)?, disk: Disk::default() })
+        Ok(Self {
+            options: Options::parse(&config)?,
+            disk: Disk::default(),
+        })
     }
 
     async fn check(&self) -> Result<()> {

@@ -22,7 +22,9 @@ pub fn manifests(disk: &Disk, folders: &StreamFolders, run: &str) -> Result<Vec<
     let folder = folders.load(run);
     let names = disk.list(&folder)?;
     let names = names.iter().filter(|name| StreamFolders::is_manifest(name));
-    names.filter_map(|name| Manifest::read(disk, &folder.join(name)).transpose()).collect()
+    names
+        .filter_map(|name| Manifest::read(disk, &folder.join(name)).transpose())
+        .collect()
 }
 
 /// Makes a part that is durable visible.
@@ -49,7 +51,9 @@ pub fn roll_forward(disk: &Disk, folders: &StreamFolders, load: &Unfinished) -> 
     let manifests = manifests(disk, folders, &load.run)?;
     let staged = disk.list(&staging)?;
     let committed = |name: &str| {
-        manifests.iter().any(|manifest| manifest.parts.iter().any(|part| part.name == name))
+        manifests
+            .iter()
+            .any(|manifest| manifest.parts.iter().any(|part| part.name == name))
     };
     if load.mode == Mode::Append {
         disk.make_folder(&folders.visible)?;
@@ -115,7 +119,10 @@ pub fn discard(disk: &Disk, folders: &StreamFolders, load: &Unfinished) -> Resul
     if load.mode == Mode::Append {
         let prefix = names::run_prefix(&load.run);
         let there = disk.list(&folders.visible)?;
-        for name in there.iter().filter(|name| name.starts_with(&prefix) && names::is_part(name)) {
+        for name in there
+            .iter()
+            .filter(|name| name.starts_with(&prefix) && names::is_part(name))
+        {
             disk.remove_file(&folders.visible.join(name))?;
         }
         disk.sync_folder(&folders.visible)?;

@@ -43,7 +43,9 @@ pub fn encode(name: &str) -> String {
         }
     }
     if encoded.len() > LONGEST {
-        let cut = (0..=LONGEST - 20).rev().find(|at| encoded.is_char_boundary(*at));
+        let cut = (0..=LONGEST - 20)
+            .rev()
+            .find(|at| encoded.is_char_boundary(*at));
         encoded.truncate(cut.unwrap_or(0));
         encoded.push('~');
         encoded.push_str(&hash(name)[..16]);
@@ -59,7 +61,10 @@ pub fn run_prefix(run: &str) -> String {
 /// The name of a part: its run, its partition, its number.
 pub fn part(run: &str, partition: &str, number: u64, extension: &str) -> String {
     let partition = encode(partition);
-    format!("{}{partition}-{number:0NUMBER_DIGITS$}.{extension}", run_prefix(run))
+    format!(
+        "{}{partition}-{number:0NUMBER_DIGITS$}.{extension}",
+        run_prefix(run)
+    )
 }
 
 /// Whether a file has a name that only this connector gives.
@@ -71,7 +76,8 @@ pub fn is_part(name: &str) -> bool {
         return false;
     };
     let stem = EXTENSIONS.iter().find_map(|extension| {
-        rest.strip_suffix(extension).and_then(|stem| stem.strip_suffix('.'))
+        rest.strip_suffix(extension)
+            .and_then(|stem| stem.strip_suffix('.'))
     });
     let Some((partition, number)) = stem.and_then(|stem| stem.rsplit_once('-')) else {
         return false;
@@ -85,7 +91,10 @@ pub fn is_part(name: &str) -> bool {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

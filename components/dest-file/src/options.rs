@@ -100,9 +100,12 @@ impl Options {
         let encoding = match config.required::<String>("format")?.as_str() {
             "parquet" => Encoding::Parquet(codec(compression)?),
             "csv" => parse_csv(config, gzip(Format::Csv, compression)?)?,
-            "jsonl" => Encoding::Jsonl { gzip: gzip(Format::Jsonl, compression)? },
+            "jsonl" => Encoding::Jsonl {
+                gzip: gzip(Format::Jsonl, compression)?,
+            },
             other => {
-                let message = format!("format: {other:?} is not known; write parquet, csv or jsonl");
+                let message =
+                    format!("format: {other:?} is not known; write parquet, csv or jsonl");
                 return Err(Error::configuration("unknown-word", message));
             }
         };
@@ -122,7 +125,9 @@ pub fn spec() -> Spec {
                 .doc("The folder to write to; each stream gets a folder in it"),
         )
         .option(
-            Opt::choice("format", &["parquet", "csv", "jsonl"]).required().doc("What to write"),
+            Opt::choice("format", &["parquet", "csv", "jsonl"])
+                .required()
+                .doc("What to write"),
         )
         .option(
             Opt::choice("compression", &["none", "snappy", "gzip", "lz4", "brotli"]).doc(
@@ -177,11 +182,18 @@ fn parse_csv(config: &Config, gzip: bool) -> Result<Encoding> {
         Some(word) => parse_delimiter(word)?,
     };
     let null = config.get::<String>("null")?.unwrap_or_default();
-    if null.bytes().any(|byte| [delimiter, b'"', b'\n', b'\r'].contains(&byte)) {
+    if null
+        .bytes()
+        .any(|byte| [delimiter, b'"', b'\n', b'\r'].contains(&byte))
+    {
         let message = format!("null: {null:?} holds a delimiter, a quote or a line end");
         return Err(Error::configuration("bad-null", message));
     }
-    Ok(Encoding::Csv { delimiter, null, gzip })
+    Ok(Encoding::Csv {
+        delimiter,
+        null,
+        gzip,
+    })
 }
 
 fn parse_delimiter(word: &str) -> Result<u8> {
@@ -192,8 +204,9 @@ fn parse_delimiter(word: &str) -> Result<u8> {
     // Numbers, dates and base64 are written without quotes.
     let in_values = byte.is_ascii_alphanumeric() || b"+-.:/=\"\r\n".contains(byte);
     if in_values || !byte.is_ascii() {
-        let message =
-            format!("delimiter: {word:?} cannot be told from values; write \",\", \";\", \"|\" or \\t");
+        let message = format!(
+            "delimiter: {word:?} cannot be told from values; write \",\", \";\", \"|\" or \\t"
+        );
         return Err(Error::configuration("delimiter-in-values", message));
     }
     Ok(*byte)
@@ -211,7 +224,10 @@ mod tests {
     #[test]
     fn compression_follows_the_format() {
         let extension = |config| parse(config).unwrap().encoding.extension();
-        assert_eq!(extension(json!({ "path": "out", "format": "parquet" })), "parquet");
+        assert_eq!(
+            extension(json!({ "path": "out", "format": "parquet" })),
+            "parquet"
+        );
         assert_eq!(extension(json!({ "path": "out", "format": "csv" })), "csv");
         let packed = json!({ "path": "out", "format": "jsonl", "compression": "gzip" });
         assert_eq!(extension(packed), "jsonl.gz");

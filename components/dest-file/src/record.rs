@@ -187,7 +187,12 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of a partition that nothing was written of.
     pub fn new(partition: &str) -> Self {
-        Self { partition: partition.to_owned(), cursor: None, last: false, parts: Vec::new() }
+        Self {
+            partition: partition.to_owned(),
+            cursor: None,
+            last: false,
+            parts: Vec::new(),
+        }
     }
 
     /// The manifest that a file holds, if it is there.

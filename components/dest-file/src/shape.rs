@@ -11,7 +11,10 @@ use vesicle_connector::{Error, Result};
 pub fn check_same(place: &str, whose: &str, was: &Schema, is: &Schema) -> Result<()> {
     let advice = "choose another path, write_mode: replace, or start afresh";
     let differs = |what: String| {
-        Err(Error::schema("other-columns", format!("{place}: {what}; {advice}")))
+        Err(Error::schema(
+            "other-columns",
+            format!("{place}: {what}; {advice}"),
+        ))
     };
     for field in was.fields() {
         let name = field.name();
@@ -27,7 +30,11 @@ pub fn check_same(place: &str, whose: &str, was: &Schema, is: &Schema) -> Result
             Ok(_) => {}
         }
     }
-    match is.fields().iter().find(|field| was.field_with_name(field.name()).is_err()) {
+    match is
+        .fields()
+        .iter()
+        .find(|field| was.field_with_name(field.name()).is_err())
+    {
         Some(field) => {
             let name = field.name();
             differs(format!("column {name:?} of the stream is not in {whose}"))

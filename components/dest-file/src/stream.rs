@@ -34,7 +34,11 @@ impl<'a> Stream<'a> {
     /// The stream of a name.
     pub fn new(disk: &'a Disk, options: &'a Options, name: &str) -> Self {
         let folders = StreamFolders::new(&options.path, name);
-        Self { disk, options, folders }
+        Self {
+            disk,
+            options,
+            folders,
+        }
     }
 
     /// Begins a load, or goes on with the one under way.
@@ -72,7 +76,10 @@ impl<'a> Stream<'a> {
                 format: finished.format,
                 schema: finished.schema.clone(),
             };
-            return Ok(Load { complete: true, ..self.describe(&load)? });
+            return Ok(Load {
+                complete: true,
+                ..self.describe(&load)?
+            });
         }
         self.start(record, request, mode)
     }
@@ -85,7 +92,10 @@ impl<'a> Stream<'a> {
     /// of somebody else; what the file system says.
     pub fn finish(&self, run: &str) -> Result<Summary> {
         let mut record = self.record()?;
-        if let Some(finished) = record.finished.as_ref().filter(|finished| finished.run == run)
+        if let Some(finished) = record
+            .finished
+            .as_ref()
+            .filter(|finished| finished.run == run)
             && record.load.as_ref().is_none_or(|load| load.run != run)
         {
             return Ok(self.summary(finished));
@@ -108,7 +118,10 @@ impl<'a> Stream<'a> {
             files: parts().count() as u64,
         };
         if load.mode == Mode::Replace {
-            let publishing = Unfinished { status: Status::Publishing, ..load };
+            let publishing = Unfinished {
+                status: Status::Publishing,
+                ..load
+            };
             mend::check_foreign(self.disk, &self.folders)?;
             record.load = Some(publishing);
             record.write(self.disk, &self.folders.record())?;
@@ -193,13 +206,20 @@ impl<'a> Stream<'a> {
         if load.status == Status::Publishing {
             record.load = Some(load);
             record.write(self.disk, &self.folders.record())?;
-            let run = record.load.as_ref().map(|load| load.run.clone()).unwrap_or_default();
+            let run = record
+                .load
+                .as_ref()
+                .map(|load| load.run.clone())
+                .unwrap_or_default();
             self.finish(&run)?;
             *record = self.record()?;
             return Ok(());
         }
         let path = self.folders.record();
-        let load = Unfinished { status: Status::Discarding, ..load };
+        let load = Unfinished {
+            status: Status::Discarding,
+            ..load
+        };
         record.load = Some(load.clone());
         record.write(self.disk, &path)?;
         mend::discard(self.disk, &self.folders, &load)?;
@@ -261,7 +281,12 @@ impl<'a> Stream<'a> {
         if load.format != format {
             return changed("format", load.format.word(), format.word());
         }
-        shape::check_same(&place.to_string(), "the unfinished load", &load.schema, &request.schema)
+        shape::check_same(
+            &place.to_string(),
+            "the unfinished load",
+            &load.schema,
+            &request.schema,
+        )
     }
 
     /// Makes sure that the files of this load go with the ones that are there.
@@ -313,7 +338,11 @@ impl<'a> Stream<'a> {
         let bytes = file.close(self.disk)?;
         self.disk.sync_folder(&staging)?;
         let mut manifest = Manifest::new(NO_PARTITION);
-        manifest.parts.push(Part { name: name.clone(), rows: 0, bytes });
+        manifest.parts.push(Part {
+            name: name.clone(),
+            rows: 0,
+            bytes,
+        });
         manifest.write(self.disk, &self.folders.manifest_of_none(&load.run))?;
         match load.mode {
             Mode::Append => mend::publish(self.disk, &self.folders, &load.run, &name),
@@ -332,7 +361,10 @@ impl<'a> Stream<'a> {
     fn record(&self) -> Result<Record> {
         let path = self.folders.record();
         Record::read(self.disk, &path)?.ok_or_else(|| {
-            let message = format!("{}: the record of the load is gone; run again", path.display());
+            let message = format!(
+                "{}: the record of the load is gone; run again",
+                path.display()
+            );
             Error::conflict("no-record", message).without_retry()
         })
     }

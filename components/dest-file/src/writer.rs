@@ -76,7 +76,11 @@ impl FileWriter {
         let name = names::part(&self.load.run, partition, number, encoding.extension());
         let path = self.folders.staging(&self.load.run).join(&name);
         let file = PartFile::create(&self.disk, &path, encoding, &self.schema)?;
-        Ok(OpenPart { name, file, rows: 0 })
+        Ok(OpenPart {
+            name,
+            file,
+            rows: 0,
+        })
     }
 
     /// Makes the open part durable, name and all.
@@ -85,7 +89,8 @@ impl FileWriter {
             return Ok(None);
         };
         let bytes = file.close(&self.disk)?;
-        self.disk.sync_folder(&self.folders.staging(&self.load.run))?;
+        self.disk
+            .sync_folder(&self.folders.staging(&self.load.run))?;
         Ok(Some(Part { name, rows, bytes }))
     }
 }
@@ -111,7 +116,9 @@ impl Writer for FileWriter {
         self.manifest.cursor = Some(request.cursor.clone());
         self.manifest.last = request.last;
         self.manifest.parts.extend(part.clone());
-        let path = self.folders.manifest(&self.load.run, &self.manifest.partition);
+        let path = self
+            .folders
+            .manifest(&self.load.run, &self.manifest.partition);
         self.manifest.write(&self.disk, &path)?;
         let Some(part) = part else {
             return Ok(Receipt::of(request, 0, 0));

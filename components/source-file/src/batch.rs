@@ -37,7 +37,9 @@ impl BatchBuilder {
     /// An empty batch of some columns.
     pub fn new(layout: &[ColumnLayout]) -> Self {
         let fields: Vec<Field> = layout.iter().map(ColumnLayout::field).collect();
-        let columns = layout.iter().map(|column| Column::new(column.kind, !column.declared, 0));
+        let columns = layout
+            .iter()
+            .map(|column| Column::new(column.kind, !column.declared, 0));
         Self {
             schema: Arc::new(Schema::new(fields)),
             columns: columns.collect(),
@@ -81,7 +83,11 @@ impl BatchBuilder {
     pub fn finish(&mut self) -> Result<RecordBatch> {
         let rows = std::mem::take(&mut self.rows);
         // The next batch will be like this one, unless its rows are huge.
-        let room = if self.bytes <= MOST { rows + rows / 16 } else { 0 };
+        let room = if self.bytes <= MOST {
+            rows + rows / 16
+        } else {
+            0
+        };
         self.bytes = 0;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for column in &mut self.columns {
@@ -90,6 +96,10 @@ impl BatchBuilder {
             arrays.push(done.finish());
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        Ok(RecordBatch::try_new_with_options(self.schema.clone(), arrays, &options)?)
+        Ok(RecordBatch::try_new_with_options(
+            self.schema.clone(),
+            arrays,
+            &options,
+        )?)
     }
 }

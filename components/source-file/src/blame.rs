@@ -63,13 +63,17 @@ pub fn shorten(value: &[u8]) -> String {
         return format!("{short:?}");
     }
     let end = if value.len() > SHOWN { "…" } else { "" };
-    format!("\"{}{end}\"", value[..value.len().min(SHOWN)].escape_ascii())
+    format!(
+        "\"{}{end}\"",
+        value[..value.len().min(SHOWN)].escape_ascii()
+    )
 }
 
 /// A row above the limit.
 pub fn too_large(place: Place, hint: &str) -> Error {
     let limit = MAX_RECORD.div_ceil(1024 * 1024);
-    let message = format!("{place}: the row is larger than {limit} MiB, the limit for one row{hint}");
+    let message =
+        format!("{place}: the row is larger than {limit} MiB, the limit for one row{hint}");
     Error::data("row-too-large", message)
 }
 
@@ -122,6 +126,9 @@ mod tests {
     fn a_value_is_shown_no_longer_than_fits_on_a_line() {
         assert_eq!(shorten(b"5x7"), "\"5x7\"");
         assert_eq!(shorten(b"caf\xe9"), "\"caf\\xe9\"");
-        assert_eq!(shorten("ä".repeat(100).as_bytes()), format!("\"{}…\"", "ä".repeat(60)));
+        assert_eq!(
+            shorten("ä".repeat(100).as_bytes()),
+            format!("\"{}…\"", "ä".repeat(60))
+        );
     }
 }

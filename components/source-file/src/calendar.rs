@@ -142,7 +142,14 @@ mod tests {
 
     #[test]
     fn a_day_that_is_not_in_the_calendar_is_no_date() {
-        for text in ["2013-02-29", "2013-13-01", "2013-00-10", "2013-1-1", "13-01-01", "1900-02-29"] {
+        for text in [
+            "2013-02-29",
+            "2013-13-01",
+            "2013-00-10",
+            "2013-1-1",
+            "13-01-01",
+            "1900-02-29",
+        ] {
             assert_eq!(parse_date(text.as_bytes()), None, "{text}");
         }
     }
@@ -150,11 +157,17 @@ mod tests {
     #[test]
     fn a_timestamp_with_an_offset_is_an_instant() {
         let stamp = |text: &str| parse_timestamp(text.as_bytes());
-        let instant = Some(Stamp { micros: 1_357_034_400_000_000, zoned: true });
+        let instant = Some(Stamp {
+            micros: 1_357_034_400_000_000,
+            zoned: true,
+        });
         assert_eq!(stamp("2013-01-01T10:00:00Z"), instant);
         assert_eq!(stamp("2013-01-01 12:30:00.000+02:30"), instant);
         assert_eq!(stamp("2013-01-01T05:00:00-05:00"), instant);
-        let plain = Some(Stamp { micros: 1_500_000, zoned: false });
+        let plain = Some(Stamp {
+            micros: 1_500_000,
+            zoned: false,
+        });
         assert_eq!(stamp("1970-01-01 00:00:01.5"), plain);
     }
 

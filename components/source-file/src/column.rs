@@ -92,7 +92,11 @@ impl Column {
             ),
             Kind::Binary => Values::Binary(BinaryBuilder::with_capacity(rows, text_room)),
         };
-        Self { kind, strict, values }
+        Self {
+            kind,
+            strict,
+            values,
+        }
     }
 
     /// The kind of its values.
@@ -228,16 +232,29 @@ mod tests {
 
     #[test]
     fn a_value_that_does_not_fit_is_refused() {
-        assert_eq!(column(Kind::Int32, false, &["3000000000"]).unwrap_err(), Misfit::Type);
-        assert_eq!(column(Kind::Int64, true, &["007"]).unwrap_err(), Misfit::Type);
-        assert_eq!(column(Kind::Date, true, &["today"]).unwrap_err(), Misfit::Type);
+        assert_eq!(
+            column(Kind::Int32, false, &["3000000000"]).unwrap_err(),
+            Misfit::Type
+        );
+        assert_eq!(
+            column(Kind::Int64, true, &["007"]).unwrap_err(),
+            Misfit::Type
+        );
+        assert_eq!(
+            column(Kind::Date, true, &["today"]).unwrap_err(),
+            Misfit::Type
+        );
         let mut text = Column::new(Kind::Text, true, 0);
         assert_eq!(text.push(b"caf\xe9").unwrap_err(), Misfit::Encoding);
     }
 
     #[test]
     fn a_declared_timestamp_takes_what_an_inferred_one_does_not() {
-        let texts = ["1970-01-02", "1970-01-01T00:00:01", "1970-01-01T01:00:00+01:00"];
+        let texts = [
+            "1970-01-02",
+            "1970-01-01T00:00:01",
+            "1970-01-01T01:00:00+01:00",
+        ];
         let array = column(Kind::TimestampTz, false, &texts).unwrap();
         let values = array.as_primitive::<TimestampMicrosecondType>().values();
         assert_eq!(values[..3], [86_400_000_000, 1_000_000, 0]);

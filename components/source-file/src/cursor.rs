@@ -86,14 +86,24 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_back_as_the_position_it_names() {
-        let text = Place::Text(TextPlace { offset: 123_456, line: 4567 });
-        let group = Place::Group(GroupPlace { row_group: 3, row: 0 });
+        let text = Place::Text(TextPlace {
+            offset: 123_456,
+            line: 4567,
+        });
+        let group = Place::Group(GroupPlace {
+            row_group: 3,
+            row: 0,
+        });
         for place in [text, group] {
             let position = Position { file: 2, place };
             assert_eq!(Position::parse(&position.to_cursor()).unwrap(), position);
         }
         assert_eq!(
-            Position { file: 0, place: text }.to_cursor(),
+            Position {
+                file: 0,
+                place: text
+            }
+            .to_cursor(),
             r#"{"file":0,"offset":123456,"line":4567}"#
         );
     }

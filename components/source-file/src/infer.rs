@@ -85,7 +85,11 @@ fn word(text: &[u8]) -> u8 {
 
 fn number_or_date(text: &[u8]) -> u8 {
     if let Some(integer) = value::parse_integer(text, true) {
-        let wide = if integer.unsigned_abs() > EXACT_IN_FLOAT { WIDE } else { 0 };
+        let wide = if integer.unsigned_abs() > EXACT_IN_FLOAT {
+            WIDE
+        } else {
+            0
+        };
         return INTEGER | wide;
     }
     if is_float(text) {
@@ -130,7 +134,10 @@ mod tests {
         assert_eq!(kind_of(&["true", "1"]), Kind::Text);
         assert_eq!(kind_of(&["2013-01-01"]), Kind::Date);
         assert_eq!(kind_of(&["2013-01-01", "2013-01-01T00:00:00Z"]), Kind::Text);
-        assert_eq!(kind_of(&["2013-01-01T00:00:00Z", "2013-01-01 01:00:00+01:00"]), Kind::TimestampTz);
+        assert_eq!(
+            kind_of(&["2013-01-01T00:00:00Z", "2013-01-01 01:00:00+01:00"]),
+            Kind::TimestampTz
+        );
         assert_eq!(kind_of(&["2013-01-01T00:00:00"]), Kind::Timestamp);
         assert_eq!(kind_of(&[]), Kind::Text);
         assert_eq!(kind_of(&["1", "NaN", "-Infinity"]), Kind::Float64);

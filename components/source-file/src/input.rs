@@ -60,7 +60,9 @@ impl Input {
             if offset > 0 || compression == Compression::Auto {
                 file.seek(SeekFrom::Start(offset))?;
             }
-            return Ok(Self { bytes: Bytes::Plain { file, taken: 0 } });
+            return Ok(Self {
+                bytes: Bytes::Plain { file, taken: 0 },
+            });
         }
         file.seek(SeekFrom::Start(0))?;
         let reader = BufReader::with_capacity(PACKED_READ, Counted { file, taken: 0 });
@@ -69,7 +71,9 @@ impl Input {
         if skipped < offset {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(Self { bytes: Bytes::Gzip(decoder) })
+        Ok(Self {
+            bytes: Bytes::Gzip(decoder),
+        })
     }
 
     /// How many bytes of the file, as it lies there, have been read.

@@ -125,9 +125,7 @@ impl Kind {
             Self::Date => DataType::Date32,
             Self::Time => DataType::Time64(TimeUnit::Microsecond),
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
-            Self::TimestampTz => {
-                DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
-            }
+            Self::TimestampTz => DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC"))),
             Self::Binary => DataType::Binary,
         }
     }
@@ -162,8 +160,13 @@ impl fmt::Display for Kind {
 /// The decimal that `decimal(p,s)`, `decimal(p)` or `numeric(…)` means: none
 /// if it is not meant to be one, none inside if it cannot be one.
 fn parse_decimal(word: &str) -> Option<Option<Kind>> {
-    let rest = ["decimal", "numeric"].iter().find_map(|name| word.strip_prefix(name))?;
-    let inside = rest.trim().strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let rest = ["decimal", "numeric"]
+        .iter()
+        .find_map(|name| word.strip_prefix(name))?;
+    let inside = rest
+        .trim()
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
     let decimal = inside.and_then(|inside| {
         let (precision, scale) = inside.split_once(',').unwrap_or((inside, "0"));
         let precision: u8 = precision.trim().parse().ok()?;
@@ -182,7 +185,10 @@ mod tests {
     fn a_type_is_known_by_its_name_and_by_its_usual_other_names() {
         assert_eq!(Kind::parse("a", "int64").unwrap(), Kind::Int64);
         assert_eq!(Kind::parse("a", " String ").unwrap(), Kind::Text);
-        assert_eq!(Kind::parse("a", "decimal(10, 2)").unwrap(), Kind::Decimal(10, 2));
+        assert_eq!(
+            Kind::parse("a", "decimal(10, 2)").unwrap(),
+            Kind::Decimal(10, 2)
+        );
         assert_eq!(Kind::parse("a", "numeric(5)").unwrap(), Kind::Decimal(5, 0));
         assert_eq!(Kind::Decimal(10, 2).to_string(), "decimal(10,2)");
     }
@@ -191,9 +197,9 @@ mod tests {
     fn a_mistyped_type_is_refused_with_the_nearest_one() {
         let error = Kind::parse("price", "flaot64").unwrap_err();
         assert!(
-            error.message.starts_with(
-                "columns: price: unknown type \"flaot64\"; did you mean \"float64\"?"
-            ),
+            error
+                .message
+                .starts_with("columns: price: unknown type \"flaot64\"; did you mean \"float64\"?"),
             "{error}"
         );
     }
@@ -201,7 +207,11 @@ mod tests {
     #[test]
     fn a_decimal_that_cannot_be_held_is_refused() {
         for word in ["decimal", "decimal(39,2)", "decimal(2,3)", "decimal(x)"] {
-            assert_eq!(Kind::parse("a", word).unwrap_err().code, "bad-decimal", "{word}");
+            assert_eq!(
+                Kind::parse("a", word).unwrap_err().code,
+                "bad-decimal",
+                "{word}"
+            );
         }
     }
 }

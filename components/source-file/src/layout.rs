@@ -119,7 +119,8 @@ impl Layout {
     ///
     /// None but defects.
     pub fn to_detail(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|error| Error::internal("bad-detail", error.to_string()))
+        serde_json::to_string(self)
+            .map_err(|error| Error::internal("bad-detail", error.to_string()))
     }
 
     /// How many bytes the files have.
@@ -135,9 +136,10 @@ impl Layout {
     /// `configuration` (`no-such-column`) for a name that no column has.
     pub fn schema(&self, wanted: &[String]) -> Result<SchemaRef> {
         let fields: Vec<Arc<Field>> = match &self.shape {
-            Shape::Text(columns) => {
-                columns.iter().map(|column| Arc::new(column.field())).collect()
-            }
+            Shape::Text(columns) => columns
+                .iter()
+                .map(|column| Arc::new(column.field()))
+                .collect(),
             Shape::Arrow(schema) => schema.fields().iter().cloned().collect(),
         };
         if wanted.is_empty() {
@@ -148,7 +150,9 @@ impl Layout {
             let found = fields.iter().find(|field| field.name() == name).cloned();
             found.ok_or_else(|| no_such_column("the stream's columns", name, names()))
         };
-        Ok(Arc::new(Schema::new(wanted.iter().map(named).collect::<Result<Vec<_>>>()?)))
+        Ok(Arc::new(Schema::new(
+            wanted.iter().map(named).collect::<Result<Vec<_>>>()?,
+        )))
     }
 }
 
@@ -186,7 +190,11 @@ impl Projection {
             // Names are checked when the plan is made.
             names => names.iter().filter_map(named).collect(),
         };
-        Self { first: first.to_owned(), all: all.to_vec(), wanted }
+        Self {
+            first: first.to_owned(),
+            all: all.to_vec(),
+            wanted,
+        }
     }
 
     /// Makes sure that a file has exactly the columns of the others, in any
@@ -213,14 +221,19 @@ pub fn same_names<'a>(
     found: impl Iterator<Item = &'a str> + Clone,
 ) -> Result<()> {
     let advice = "the files of one stream need the same columns";
-    let missing = expected.clone().find(|name| found.clone().all(|other| other != *name));
+    let missing = expected
+        .clone()
+        .find(|name| found.clone().all(|other| other != *name));
     if let Some(name) = missing {
         let message = format!("{path}: there is no column {name:?}, which {first} has; {advice}");
         return Err(Error::schema("missing-column", message));
     }
-    let extra = found.clone().find(|name| expected.clone().all(|other| other != *name));
+    let extra = found
+        .clone()
+        .find(|name| expected.clone().all(|other| other != *name));
     if let Some(name) = extra {
-        let message = format!("{path}: there is a column {name:?}, which {first} has not; {advice}");
+        let message =
+            format!("{path}: there is a column {name:?}, which {first} has not; {advice}");
         return Err(Error::schema("extra-column", message));
     }
     Ok(())

@@ -84,7 +84,9 @@ impl Source for FileSource {
     }
 
     fn open(config: Config) -> Result<Self> {
-        Ok(Self { options: Options::parse(&config)? })
+        Ok(Self {
+            options: Options::parse(&config)?,
+        })
     }
 
     async fn check(&self) -> Result<()> {
@@ -137,7 +139,10 @@ impl Source for FileSource {
 }
 
 fn estimate(layout: &Layout) -> Estimate {
-    Estimate { rows: None, bytes: Some(layout.size()) }
+    Estimate {
+        rows: None,
+        bytes: Some(layout.size()),
+    }
 }
 
 vesicle_connector::export_source!(FileSource);

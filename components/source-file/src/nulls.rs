@@ -13,11 +13,17 @@ impl NullSet {
     /// The set of some spellings.
     pub fn new(spellings: &[String]) -> Self {
         let mut first = [false; 256];
-        for byte in spellings.iter().filter_map(|spelling| spelling.bytes().next()) {
+        for byte in spellings
+            .iter()
+            .filter_map(|spelling| spelling.bytes().next())
+        {
             first[usize::from(byte)] = true;
         }
         Self {
-            spellings: spellings.iter().map(|spelling| spelling.clone().into_bytes()).collect(),
+            spellings: spellings
+                .iter()
+                .map(|spelling| spelling.clone().into_bytes())
+                .collect(),
             first,
             empty: spellings.iter().any(String::is_empty),
         }

@@ -79,7 +79,9 @@ impl Options {
         let nulls = config.get::<Words>("null_values")?;
         let nulls = nulls.map_or_else(|| NULLS.map(str::to_owned).to_vec(), |words| words.0);
         let dialect = parse_dialect(config, &paths)?;
-        let columns = config.get::<Map<String, Value>>("columns")?.unwrap_or_default();
+        let columns = config
+            .get::<Map<String, Value>>("columns")?
+            .unwrap_or_default();
         let declared = parse_columns(&columns)?;
         if format == Format::Parquet && !declared.is_empty() {
             let message = "columns: Parquet files say themselves which types their columns have; \
@@ -87,9 +89,8 @@ impl Options {
             return Err(Error::configuration("columns-of-parquet", message));
         }
         let sample_rows = config.get::<u64>("sample_rows")?.unwrap_or(SAMPLE_ROWS);
-        let identity = format!(
-            "{format:?} {compression:?} {dialect:?} {nulls:?} {declared:?} {sample_rows}"
-        );
+        let identity =
+            format!("{format:?} {compression:?} {dialect:?} {nulls:?} {declared:?} {sample_rows}");
         Ok(Self {
             paths,
             format,
@@ -149,9 +150,11 @@ pub fn spec() -> Spec {
             "Columns of CSV and JSON Lines files and their types, where they should not be \
              inferred: { zip: text, price: decimal(10,2) }",
         ))
-        .option(Opt::integer("sample_rows").default(SAMPLE_ROWS).doc(
-            "From how many rows of each file types are inferred; with 0 all columns are text",
-        ))
+        .option(
+            Opt::integer("sample_rows").default(SAMPLE_ROWS).doc(
+                "From how many rows of each file types are inferred; with 0 all columns are text",
+            ),
+        )
 }
 
 /// A word or a list of words.
@@ -161,13 +164,18 @@ impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(word) => Ok(Self(vec![word])),
-            list => Vec::deserialize(list).map(Self).map_err(serde::de::Error::custom),
+            list => Vec::deserialize(list)
+                .map(Self)
+                .map_err(serde::de::Error::custom),
         }
     }
 }
 
 fn unknown(key: &str, word: &str, known: &str) -> Error {
-    Error::configuration("unknown-word", format!("{key}: {word:?} is not known; write {known}"))
+    Error::configuration(
+        "unknown-word",
+        format!("{key}: {word:?} is not known; write {known}"),
+    )
 }
 
 fn format_of_all(paths: &[String]) -> Result<Format> {
@@ -206,7 +214,9 @@ fn extension(path: &str) -> String {
     let lower = path.to_ascii_lowercase();
     let plain = lower.strip_suffix(".gz").unwrap_or(&lower);
     let name = plain.rsplit('/').next().unwrap_or(plain);
-    name.rsplit_once('.').map_or("", |(_, extension)| extension).to_owned()
+    name.rsplit_once('.')
+        .map_or("", |(_, extension)| extension)
+        .to_owned()
 }
 
 fn parse_dialect(config: &Config, paths: &[String]) -> Result<Dialect> {
@@ -225,7 +235,11 @@ fn parse_dialect(config: &Config, paths: &[String]) -> Result<Dialect> {
         return Err(Error::configuration("delimiter-is-quote", message));
     }
     let header = config.get::<bool>("header")?.unwrap_or(true);
-    Ok(Dialect { delimiter, quote, header })
+    Ok(Dialect {
+        delimiter,
+        quote,
+        header,
+    })
 }
 
 fn parse_delimiter(word: &str) -> Result<u8> {
@@ -273,26 +287,53 @@ mod tests {
         assert_eq!(format("b.json.gz").unwrap(), Format::Jsonl);
         assert_eq!(format("b.parquet").unwrap(), Format::Parquet);
         let message = format("a.csv/b.dat").unwrap_err().message;
-        assert!(message.starts_with("a.csv/b.dat: the extension does not say"), "{message}");
+        assert!(
+            message.starts_with("a.csv/b.dat: the extension does not say"),
+            "{message}"
+        );
     }
 
     #[test]
     fn a_tab_can_be_spelled() {
         let delimiter = |config| parse(config).unwrap().dialect.delimiter;
-        assert_eq!(delimiter(json!({ "path": "a.csv", "delimiter": "\\t" })), b'\t');
-        assert_eq!(delimiter(json!({ "path": "a.csv", "delimiter": "\t" })), b'\t');
+        assert_eq!(
+            delimiter(json!({ "path": "a.csv", "delimiter": "\\t" })),
+            b'\t'
+        );
+        assert_eq!(
+            delimiter(json!({ "path": "a.csv", "delimiter": "\t" })),
+            b'\t'
+        );
         assert_eq!(delimiter(json!({ "path": "a.tsv" })), b'\t');
-        assert_eq!(delimiter(json!({ "path": "a.tsv", "delimiter": ";" })), b';');
+        assert_eq!(
+            delimiter(json!({ "path": "a.tsv", "delimiter": ";" })),
+            b';'
+        );
     }
 
     #[test]
     fn what_cannot_be_acted_on_is_refused() {
         let code = |config| parse(config).unwrap_err().code;
         assert_eq!(code(json!({ "path": [] })), "no-files");
-        assert_eq!(code(json!({ "path": ["a.csv", "b.parquet"] })), "mixed-formats");
-        assert_eq!(code(json!({ "path": "a.csv", "delimiter": "::" })), "not-one-character");
-        assert_eq!(code(json!({ "path": "a.csv", "delimiter": "\"" })), "delimiter-is-quote");
-        assert_eq!(code(json!({ "path": "a.pq", "columns": { "a": "text" } })), "columns-of-parquet");
-        assert_eq!(code(json!({ "path": "a.csv", "columns": { "a": 5 } })), "unknown-type");
+        assert_eq!(
+            code(json!({ "path": ["a.csv", "b.parquet"] })),
+            "mixed-formats"
+        );
+        assert_eq!(
+            code(json!({ "path": "a.csv", "delimiter": "::" })),
+            "not-one-character"
+        );
+        assert_eq!(
+            code(json!({ "path": "a.csv", "delimiter": "\"" })),
+            "delimiter-is-quote"
+        );
+        assert_eq!(
+            code(json!({ "path": "a.pq", "columns": { "a": "text" } })),
+            "columns-of-parquet"
+        );
+        assert_eq!(
+            code(json!({ "path": "a.csv", "columns": { "a": 5 } })),
+            "unknown-type"
+        );
     }
 }

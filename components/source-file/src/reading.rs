@@ -47,7 +47,10 @@ pub struct Chunk {
 }
 
 enum FileReader {
-    Text { reader: Box<dyn TextReader>, taken: u64 },
+    Text {
+        reader: Box<dyn TextReader>,
+        taken: u64,
+    },
     Parquet(Box<ParquetReader>),
 }
 
@@ -79,11 +82,21 @@ impl Reading {
             Shape::Text(all) => Some(Projection::new(&layout.files[0].path, all, wanted)),
             Shape::Arrow(_) => None,
         };
-        let position = position.unwrap_or(Position { file: 0, place: start(options.format) });
+        let position = position.unwrap_or(Position {
+            file: 0,
+            place: start(options.format),
+        });
         if position.file > layout.files.len() {
             return Err(foreign(position));
         }
-        Ok(Self { options, layout, projection, schema, position, reader: None })
+        Ok(Self {
+            options,
+            layout,
+            projection,
+            schema,
+            position,
+            reader: None,
+        })
     }
 
     /// The schema of the rows.
@@ -115,7 +128,10 @@ impl Reading {
             }
             self.layout.files[self.position.file].check_unchanged()?;
             let file = self.position.file + 1;
-            self.position = Position { file, place: start(self.options.format) };
+            self.position = Position {
+                file,
+                place: start(self.options.format),
+            };
         }
         Ok(None)
     }
@@ -127,13 +143,23 @@ impl Reading {
                 let before = std::mem::replace(taken, reader.taken());
                 Chunk {
                     batch: rows.batch,
-                    position: Position { file, place: Place::Text(rows.place) },
+                    position: Position {
+                        file,
+                        place: Place::Text(rows.place),
+                    },
                     source_bytes: *taken - before,
                 }
             }),
             FileReader::Parquet(reader) => reader.next()?.map(|(batch, place, source_bytes)| {
-                let position = Position { file, place: Place::Group(place) };
-                Chunk { batch, position, source_bytes }
+                let position = Position {
+                    file,
+                    place: Place::Group(place),
+                };
+                Chunk {
+                    batch,
+                    position,
+                    source_bytes,
+                }
             }),
         })
     }

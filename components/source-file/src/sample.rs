@@ -24,7 +24,10 @@ pub struct Budget {
 impl Budget {
     /// Some rows, and no more bytes than a limit.
     pub fn of_rows(rows: u64) -> Self {
-        Self { rows, bytes: SAMPLE_BYTES }
+        Self {
+            rows,
+            bytes: SAMPLE_BYTES,
+        }
     }
 
     /// Whether one more row of some bytes may be looked at. The first one may

@@ -28,14 +28,25 @@ pub fn snapshot(options: &Options, layout: &Layout) -> Result<String> {
     digest.update(&options.identity);
     let mut start = Vec::new();
     for file in &layout.files {
-        digest.update(format!("\0{}\0{}\0{:?}\0", file.path, file.size, file.modified));
+        digest.update(format!(
+            "\0{}\0{}\0{:?}\0",
+            file.path, file.size, file.modified
+        ));
         start.clear();
         let read = File::open(&file.path).and_then(|file| file.take(START).read_to_end(&mut start));
         read.map_err(|error| blame::io(&file.path, error))?;
         digest.update(&start);
     }
-    let hash: String = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = digest
+        .finalize()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let files = layout.files.len();
     let plural = if files == 1 { "" } else { "s" };
-    Ok(format!("{files} file{plural}, {} bytes, {hash}", layout.size()))
+    Ok(format!(
+        "{files} file{plural}, {} bytes, {hash}",
+        layout.size()
+    ))
 }

@@ -8,7 +8,9 @@ pub fn common_stem(paths: &[String]) -> String {
     let Some((first, others)) = stems.split_first() else {
         return fallback().to_owned();
     };
-    let common = others.iter().fold(*first, |common, other| common_start(common, other));
+    let common = others
+        .iter()
+        .fold(*first, |common, other| common_start(common, other));
     let common = if others.is_empty() {
         common
     } else {

@@ -17,7 +17,9 @@ use crate::sample::Sample;
 /// What is wrong with a file, as far as it is looked at.
 pub fn survey(options: &Options) -> Result<Layout> {
     let paths = options.paths.iter();
-    let files: Vec<FileLayout> = paths.map(|path| FileLayout::of(path)).collect::<Result<_>>()?;
+    let files: Vec<FileLayout> = paths
+        .map(|path| FileLayout::of(path))
+        .collect::<Result<_>>()?;
     let shape = match options.format {
         Format::Csv => Shape::Text(declare(options, survey_csv(options)?, false)?),
         Format::Jsonl => {
@@ -44,7 +46,10 @@ fn survey_csv(options: &Options) -> Result<Sample> {
 
 /// The columns of all files, as they come up.
 fn survey_jsonl(options: &Options) -> Result<Sample> {
-    let mut all = Sample { columns: Vec::new(), whole: true };
+    let mut all = Sample {
+        columns: Vec::new(),
+        whole: true,
+    };
     for path in &options.paths {
         merge(&mut all, jsonl::sample(path, options)?);
     }
@@ -69,7 +74,11 @@ fn merge(all: &mut Sample, other: Sample) {
 /// Where columns may come up later, declaring one is how it becomes known.
 fn declare(options: &Options, sample: Sample, may_come_up: bool) -> Result<Vec<ColumnLayout>> {
     let kind = |guess: Guess| guess.kind();
-    let undeclared = |(name, guess)| ColumnLayout { name, kind: kind(guess), declared: false };
+    let undeclared = |(name, guess)| ColumnLayout {
+        name,
+        kind: kind(guess),
+        declared: false,
+    };
     let mut columns: Vec<ColumnLayout> = sample.columns.into_iter().map(undeclared).collect();
     let nothing_seen = columns.is_empty();
     for (name, kind) in &options.declared {
@@ -77,7 +86,11 @@ fn declare(options: &Options, sample: Sample, may_come_up: bool) -> Result<Vec<C
             column.kind = *kind;
             column.declared = true;
         } else if may_come_up || nothing_seen {
-            columns.push(ColumnLayout { name: name.clone(), kind: *kind, declared: true });
+            columns.push(ColumnLayout {
+                name: name.clone(),
+                kind: *kind,
+                declared: true,
+            });
         } else {
             let names = columns.iter().map(|column| column.name.as_str());
             return Err(no_such_column("columns", name, names));

@@ -15,6 +15,7 @@ pub fn parse_boolean(text: &[u8]) -> Option<bool> {
 }
 
 /// The whole number that a text is.
+#[inline]
 pub fn parse_integer(text: &[u8], strict: bool) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
@@ -43,7 +44,11 @@ pub fn parse_integer(text: &[u8], strict: bool) -> Option<i64> {
         let digit = i64::from(byte.checked_sub(b'0').filter(|digit| *digit <= 9)?);
         value = value.checked_mul(10)?;
         // Negative numbers reach one further.
-        value = if negative { value.checked_sub(digit)? } else { value.checked_add(digit)? };
+        value = if negative {
+            value.checked_sub(digit)?
+        } else {
+            value.checked_add(digit)?
+        };
     }
     Some(value)
 }

@@ -30,7 +30,14 @@ pub struct Window {
 impl Window {
     /// A window on a file that was opened at an offset.
     pub fn new(input: Input, offset: u64) -> Self {
-        Self { input, buffer: vec![0; READ], start: 0, end: 0, base: offset, at_end: false }
+        Self {
+            input,
+            buffer: vec![0; READ],
+            start: 0,
+            end: 0,
+            base: offset,
+            at_end: false,
+        }
     }
 
     /// The bytes that have been read from the file and not consumed.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Component;
-use wasmtime::{Cache, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ProfilingStrategy};
 
 use crate::ticker::Ticker;
 use crate::{Allocation, Error, Kind, Profile, Result, cache};
@@ -15,6 +15,9 @@ use crate::{Allocation, Error, Kind, Profile, Result, cache};
 pub struct Config {
     /// The folder of compiled code. `None` means that nothing is kept.
     pub cache: Option<PathBuf>,
+    /// Whether the names of guest functions are written to `/tmp/perf-PID.map`,
+    /// for `perf report`.
+    pub perf_map: bool,
 }
 
 /// All engines of a process: one for each [`Kind`] in use, built when it is
@@ -25,6 +28,7 @@ pub struct Engines {
 }
 
 struct Inner {
+    config: Config,
     cache: Option<Cache>,
     ticker: Ticker,
     built: Mutex<HashMap<Kind, Engine>>,
@@ -70,6 +74,7 @@ impl Engines {
         let ticker = Ticker::start().map_err(|e| Error::Setup(e.to_string()))?;
         Ok(Self {
             inner: Arc::new(Inner {
+                config,
                 cache,
                 ticker,
                 built: Mutex::default(),
@@ -91,7 +96,11 @@ impl Engines {
         if let Some(engine) = built.get(&kind) {
             return Ok(engine.clone());
         }
-        let engine = Engine::new(&settings(kind, self.inner.cache.clone()))
+        let mut settings = settings(kind, self.inner.cache.clone());
+        if self.inner.config.perf_map {
+            settings.profiler(ProfilingStrategy::PerfMap);
+        }
+        let engine = Engine::new(&settings)
             .map_err(|e| Error::Setup(format!("{e:#}")))?;
         self.inner.ticker.add(engine.weak());
         built.insert(kind, engine.clone());

@@ -103,7 +103,7 @@ impl Error {
                 reason: trap.to_string(),
                 backtrace: backtrace(error),
             }),
-            None => Self::Host(format!("{error:#}")),
+            None => Self::Host(causes(error)),
         }
     }
 
@@ -115,6 +115,19 @@ impl Error {
             Self::Deadline { .. } | Self::Memory { .. } | Self::Fuel
         )
     }
+}
+
+/// A host function's error with its causes, without the guest's backtrace,
+/// which tells nothing of the host.
+fn causes(error: &wasmtime::Error) -> String {
+    let trace = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(|trace| trace.to_string());
+    let causes = error.chain().map(|cause| cause.to_string());
+    let told: Vec<_> = causes
+        .filter(|cause| Some(cause) != trace.as_ref())
+        .collect();
+    told.join(": ")
 }
 
 fn backtrace(error: &wasmtime::Error) -> Vec<String> {

@@ -14,6 +14,7 @@ fn component() -> Vec<u8> {
 fn engines(cache: &Path) -> Result<Engines, Error> {
     Engines::new(Config {
         cache: Some(cache.to_owned()),
+        ..Config::default()
     })
 }
 

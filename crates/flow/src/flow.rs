@@ -14,6 +14,10 @@ use crate::{Counters, Figures, Stop};
 
 /// How long the other stages may take to finish once one has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How often stages are looked at: an eighth of the shortest timeout, within
+/// these bounds.
+const SHORTEST_GLANCE: Duration = Duration::from_millis(10);
+const LONGEST_GLANCE: Duration = Duration::from_secs(1);
 
 /// Why a flow failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,29 +56,37 @@ pub enum Failure<E> {
 /// Stages that run, each on a task of its own.
 pub struct Flow<E> {
     tasks: JoinSet<(Arc<Counters>, Result<(), E>)>,
-    stages: Vec<Arc<Counters>>,
+    stages: Vec<Stage>,
+}
+
+struct Stage {
+    counters: Arc<Counters>,
+    /// For how long it may move nothing.
     idle_timeout: Duration,
 }
 
-impl<E: Send + 'static> Flow<E> {
-    /// A flow in which a stage may move nothing for `idle_timeout` before it
-    /// counts as stuck. Waiting for a neighbour does not count.
-    #[must_use]
-    pub fn new(idle_timeout: Duration) -> Self {
+impl<E> Default for Flow<E> {
+    fn default() -> Self {
         Self {
             tasks: JoinSet::new(),
             stages: Vec::new(),
-            idle_timeout,
         }
     }
+}
 
-    /// Starts a stage.
+impl<E: Send + 'static> Flow<E> {
+    /// Starts a stage, which may move nothing for `idle_timeout` before it
+    /// counts as stuck. Waiting for a neighbour does not count.
     pub fn spawn(
         &mut self,
         counters: &Arc<Counters>,
+        idle_timeout: Duration,
         work: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
-        self.stages.push(Arc::clone(counters));
+        self.stages.push(Stage {
+            counters: Arc::clone(counters),
+            idle_timeout,
+        });
         let counters = Arc::clone(counters);
         self.tasks.spawn(async move {
             let done = Timed::new(Arc::clone(&counters), work).await;
@@ -91,8 +103,10 @@ impl<E: Send + 'static> Flow<E> {
     pub async fn join(mut self, stop: &Stop) -> Result<Vec<Figures>, Failure<E>> {
         let mut failure = None;
         let mut patience: Option<Instant> = None;
-        let glance =
-            (self.idle_timeout / 8).clamp(Duration::from_millis(10), Duration::from_secs(1));
+        let shortest = self.stages.iter().map(|stage| stage.idle_timeout).min();
+        let glance = shortest.map_or(LONGEST_GLANCE, |timeout| {
+            (timeout / 8).clamp(SHORTEST_GLANCE, LONGEST_GLANCE)
+        });
         let mut glances = tokio::time::interval(glance);
         loop {
             let ended = tokio::select! {
@@ -135,17 +149,22 @@ impl<E: Send + 'static> Flow<E> {
         self.tasks.shutdown().await;
         match failure {
             Some(failure) => Err(failure),
-            None => Ok(self.stages.iter().map(|stage| stage.figures()).collect()),
+            None => Ok(self
+                .stages
+                .iter()
+                .map(|stage| stage.counters.figures())
+                .collect()),
         }
     }
 
     fn stuck(&self) -> Option<Failure<E>> {
         self.stages.iter().find_map(|stage| {
-            let after = stage.stalled_for();
-            (after > self.idle_timeout).then(|| Failure::Stuck {
-                stage: stage.name.clone(),
+            let counters = &stage.counters;
+            let after = counters.stalled_for();
+            (after > stage.idle_timeout).then(|| Failure::Stuck {
+                stage: counters.name.clone(),
                 after,
-                computing: stage.is_computing(),
+                computing: counters.is_computing(),
             })
         })
     }
@@ -155,6 +174,8 @@ impl<E: Send + 'static> Flow<E> {
 mod tests {
     use super::*;
     use crate::{Doing, Gauge, queue};
+
+    const LONG: Duration = Duration::from_secs(60);
 
     struct Item;
     impl crate::Weigh for Item {
@@ -166,13 +187,13 @@ mod tests {
     #[tokio::test]
     async fn the_first_failure_is_told_and_the_stages_after_it_finish() {
         let (sender, mut receiver) = queue::<Item>(10, Gauge::default());
-        let mut flow = Flow::<String>::new(Duration::from_secs(60));
-        flow.spawn(&Counters::new("source"), async move {
+        let mut flow = Flow::<String>::default();
+        flow.spawn(&Counters::new("source"), LONG, async move {
             sender.send(Item).await.unwrap();
             Err("no more".into())
         });
         let (seen, was_seen) = tokio::sync::oneshot::channel();
-        flow.spawn(&Counters::new("destination"), async move {
+        flow.spawn(&Counters::new("destination"), LONG, async move {
             let mut count = 0;
             while receiver.receive().await.is_some() {
                 count += 1;
@@ -187,11 +208,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_stage_that_moves_nothing_is_named_and_its_neighbours_are_not() {
-        let mut flow = Flow::<String>::new(Duration::from_millis(50));
-        flow.spawn(&Counters::new("silent"), std::future::pending());
+        let mut flow = Flow::<String>::default();
+        let short = Duration::from_millis(50);
+        flow.spawn(&Counters::new("calm"), LONG, std::future::pending());
+        flow.spawn(&Counters::new("silent"), short, std::future::pending());
         let patient = Counters::new("patient");
         patient.doing(Doing::AwaitingInput);
-        flow.spawn(&patient, std::future::pending());
+        flow.spawn(&patient, short, std::future::pending());
         match flow.join(&Stop::default()).await {
             Err(Failure::Stuck {
                 stage, computing, ..
@@ -205,8 +228,8 @@ mod tests {
 
     #[tokio::test]
     async fn forcing_ends_a_flow_that_waits() {
-        let mut flow = Flow::<String>::new(Duration::from_secs(60));
-        flow.spawn(&Counters::new("silent"), std::future::pending());
+        let mut flow = Flow::<String>::default();
+        flow.spawn(&Counters::new("silent"), LONG, std::future::pending());
         let stop = Stop::default();
         stop.force();
         assert!(matches!(flow.join(&stop).await, Err(Failure::Forced)));

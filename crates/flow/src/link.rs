@@ -26,6 +26,8 @@ pub enum Pass<T> {
     Kept,
     /// It goes on, and the guest's stream is closed.
     Last(T),
+    /// It breaks the contract, in the way that is said; the guest is ended.
+    Refused(String),
 }
 
 /// Looks at each item that a guest writes, on its way into the queue.
@@ -146,6 +148,7 @@ where
                 this.ending = true;
                 Some(item)
             }
+            Pass::Refused(how) => return Poll::Ready(Err(wasmtime::Error::msg(how))),
         };
         match this.poll_parked(context) {
             Poll::Pending if finish => verdict(true, false),

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamDecoder;
+use arrow_schema::ArrowError;
 use tokio::sync::mpsc;
-use vesicle_flow::{Counters, Gauge, Pass, Receiver, Stop, queue};
+use vesicle_flow::{Counters, Failure as FlowFailure, Flow, Gauge, Pass, Receiver, Stop, queue};
 
+use crate::connector::bindings::Partition;
 use crate::connector::bindings::types::Frame;
+use crate::connector::frame::within_limits;
 use crate::connector::{
-    CommittedCursors, Connector, Failure, ReadTask, SourceCalls, TransformCalls, TransformTask,
+    CommittedCursors, Connector, Failure, ReadTask, Role, SourceCalls, TransformCalls,
+    TransformTask,
 };
 use crate::plan::{Plan, StreamPlan};
 use crate::{Error, Result};
@@ -42,59 +46,99 @@ pub async fn sample(plan: &Plan, stream: &StreamPlan, limit: usize) -> Result<Ve
             .map_err(|failure| by(transform, failure))?;
     }
     let mut rows = Rows::new(limit);
-    rows.take(Frame::Schema(schema))?;
+    let broken = |error: ArrowError| {
+        let last = plan.transforms.last().unwrap_or(&plan.source);
+        let message = format!("what it emitted cannot be decoded: {error}");
+        by(last, Failure::Crashed { message })
+    };
+    rows.take(Frame::Schema(schema)).map_err(broken)?;
     for partition in &held.plan.partitions {
         if rows.full() {
             break;
         }
-        let (frames, mut incoming) = queue(QUEUE, Gauge::default());
-        let mut tasks = tokio::task::JoinSet::new();
+        let stop = Stop::default();
+        let mut flow = Flow::<StageError>::default();
+        // Nothing is committed, and nobody is told that nothing will be.
         let (_committed, cursors) = mpsc::unbounded_channel();
-        let source = ReadTask {
-            connector: Arc::clone(&plan.source),
-            request: stream.request.clone(),
-            partition: partition.clone(),
-            cursor: None,
-            committed: CommittedCursors(cursors),
-            frames,
-            counters: Counters::new("source"),
-            stop: Stop::default(),
-        };
-        let blamed = Arc::clone(&plan.source);
-        tasks.spawn(async move {
-            let done = source.run(pass_rows).await;
-            (blamed, done.map(|_| ()))
-        });
-        for transform in &plan.transforms {
-            let (outgoing, next) = queue(QUEUE, Gauge::default());
-            let task = TransformTask {
-                connector: Arc::clone(transform),
-                stream: name.clone(),
-                incoming,
-                outgoing,
-                counters: Counters::new("transform"),
-            };
-            incoming = next;
-            let blamed = Arc::clone(transform);
-            tasks.spawn(async move { (blamed, task.run().await) });
-        }
-        rows.fill(incoming).await?;
-        while let Some(done) = tasks.join_next().await {
-            match done {
-                Ok((_, Ok(()) | Err(Failure::Unheard))) => {}
-                Ok((connector, Err(failure))) => return Err(by(&connector, failure)),
-                Err(error) => return Err(Error::Defect(error.to_string())),
+        let committed = CommittedCursors(cursors);
+        let incoming = start(plan, stream, partition, committed, &stop, &mut flow);
+        let filling = async {
+            let filled = rows.fill(incoming).await;
+            if rows.full() {
+                // There is nothing more to be had from anybody.
+                stop.force();
             }
+            filled
+        };
+        let (ended, filled) = tokio::join!(flow.join(&stop), filling);
+        match ended {
+            Ok(_) | Err(FlowFailure::Forced) => {}
+            Err(failure) => return Err(Error::of_flow(name, failure)),
         }
+        filled.map_err(broken)?;
     }
     Ok(rows.batches)
 }
 
+/// Starts the stages that read a partition, and gives what comes out of them.
+fn start(
+    plan: &Plan,
+    stream: &StreamPlan,
+    partition: &Partition,
+    committed: CommittedCursors,
+    stop: &Stop,
+    flow: &mut Flow<StageError>,
+) -> Receiver<Frame> {
+    let (frames, mut incoming) = queue(QUEUE, Gauge::default());
+    let counters = Counters::new(&format!("source {}", plan.source.name));
+    let task = ReadTask {
+        connector: Arc::clone(&plan.source),
+        request: stream.request.clone(),
+        partition: partition.clone(),
+        cursor: None,
+        committed,
+        frames,
+        counters: Arc::clone(&counters),
+        stop: stop.clone(),
+    };
+    let source = Arc::clone(&plan.source);
+    flow.spawn(&counters, source.idle_timeout, async move {
+        blame(&source, task.run(pass_rows).await.map(|_| ()))
+    });
+    for transform in &plan.transforms {
+        let (outgoing, next) = queue(QUEUE, Gauge::default());
+        let counters = Counters::new(&format!("transform {}", transform.name));
+        let task = TransformTask {
+            connector: Arc::clone(transform),
+            stream: stream.request.name.clone(),
+            incoming,
+            outgoing,
+            counters: Arc::clone(&counters),
+        };
+        incoming = next;
+        let transform = Arc::clone(transform);
+        flow.spawn(&counters, transform.idle_timeout, async move {
+            blame(&transform, task.run().await)
+        });
+    }
+    incoming
+}
+
+type StageError = (Role, String, Failure);
+
+/// Attaches to a failure whose it is. That a sample is full is none.
+fn blame(connector: &Connector, done: Result<(), Failure>) -> Result<(), StageError> {
+    match done {
+        Ok(()) | Err(Failure::Unheard) => Ok(()),
+        Err(failure) => Err((connector.role, connector.name.clone(), failure)),
+    }
+}
+
 /// Checkpoints mean nothing to a sample.
 fn pass_rows(frame: Frame) -> Pass<Frame> {
-    match frame {
-        Frame::Checkpoint(_) | Frame::Commit(_) => Pass::Kept,
-        frame => Pass::On(frame),
+    match within_limits(frame) {
+        Pass::On(Frame::Checkpoint(_) | Frame::Commit(_)) => Pass::Kept,
+        passed => passed,
     }
 }
 
@@ -122,7 +166,7 @@ impl Rows {
         self.count() >= self.limit
     }
 
-    async fn fill(&mut self, mut incoming: Receiver<Frame>) -> Result<()> {
+    async fn fill(&mut self, mut incoming: Receiver<Frame>) -> Result<(), ArrowError> {
         while !self.full()
             && let Some(frame) = incoming.receive().await
         {
@@ -131,7 +175,7 @@ impl Rows {
         Ok(())
     }
 
-    fn take(&mut self, frame: Frame) -> Result<()> {
+    fn take(&mut self, frame: Frame) -> Result<(), ArrowError> {
         let payload = match frame {
             Frame::Schema(schema) => {
                 self.decoder = StreamDecoder::new();
@@ -141,9 +185,7 @@ impl Rows {
             _ => return Ok(()),
         };
         let mut buffer = payload.into();
-        let broken =
-            |e: arrow_schema::ArrowError| Error::Defect(format!("a batch cannot be decoded: {e}"));
-        while let Some(batch) = self.decoder.decode(&mut buffer).map_err(broken)? {
+        while let Some(batch) = self.decoder.decode(&mut buffer)? {
             let room = self.limit.saturating_sub(self.count());
             if room > 0 {
                 self.batches

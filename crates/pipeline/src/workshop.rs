@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use vesicle_engine::{Budget, Config, Engines};
 use vesicle_pool::wasi::Wasi;
-use vesicle_pool::{App, Audit, Pool, Provider, Token};
+use vesicle_pool::{App, Audit, Manifest, Pool, Provider, Token};
 
 use crate::catalog::Catalog;
 use crate::connector::bindings::types::{ConfigOption, OptionKind as WitKind, Spec};
@@ -22,6 +22,8 @@ use crate::{Error, Result};
 
 /// For how long a stage may move nothing, unless the document says otherwise.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// The fuel that a metered component has to say what it is.
+const SPEC_FUEL: u64 = 100_000_000;
 
 /// Makes connectors. One for a process; everything in it is shared.
 pub struct Workshop {
@@ -69,17 +71,17 @@ pub struct Setting<'a> {
 }
 
 impl Workshop {
-    /// A workshop that keeps compiled code in `cache`.
+    /// A workshop whose engines are set up as `config` says.
     ///
     /// # Errors
     ///
     /// [`Error::Component`] where the engine cannot be set up.
-    pub fn new(catalog: Catalog, cache: Option<PathBuf>) -> Result<Self> {
+    pub fn new(catalog: Catalog, config: Config) -> Result<Self> {
         let setup = |message: String| Error::Component {
             component: "the engine".into(),
             message,
         };
-        let engines = Engines::new(Config { cache }).map_err(|e| setup(e.to_string()))?;
+        let engines = Engines::new(config).map_err(|e| setup(e.to_string()))?;
         let pool = Pool::new(engines);
         for interface in Wasi::offered() {
             pool.declare(interface).map_err(|e| setup(e.to_string()))?;
@@ -99,13 +101,13 @@ impl Workshop {
         &self.pool
     }
 
-    /// Admits the component in a file and asks it what it is. It gets nothing
-    /// to reach.
+    /// Admits the component in a file, metered or not, and asks it what it is.
+    /// It gets nothing to reach.
     ///
     /// # Errors
     ///
     /// [`Error::Component`] with the reason.
-    pub async fn introduce(&self, name: &str, path: &Path) -> Result<Introduced> {
+    pub async fn introduce(&self, name: &str, path: &Path, metered: bool) -> Result<Introduced> {
         let refused = |message: String| Error::Component {
             component: name.to_owned(),
             message,
@@ -114,7 +116,11 @@ impl Workshop {
             .map_err(|e| refused(format!("{} cannot be read: {e}", path.display())))?;
         let before = Instant::now();
         let (pool, owned) = (self.pool.clone(), name.to_owned());
-        let app = tokio::task::spawn_blocking(move || pool.admit(&owned, &bytes))
+        let admit = move || match metered {
+            true => pool.admit_metered(&owned, &bytes),
+            false => pool.admit(&owned, &bytes),
+        };
+        let app = tokio::task::spawn_blocking(admit)
             .await
             .map_err(|e| Error::Defect(e.to_string()))?
             .map_err(|e| refused(e.to_string()))?;
@@ -133,7 +139,8 @@ impl Workshop {
             .pool
             .wire(&app, &Token::all(&wasi))
             .map_err(|e| refused(e.to_string()))?;
-        let spec = spec_of(&wired, role, Budget::default())
+        let budget = Budget::default().with_fuel(metered.then_some(SPEC_FUEL));
+        let spec = spec_of(&wired, role, budget)
             .await
             .map_err(|e| refused(format!("asked what it is, it failed: {e}")))?;
         Ok(Introduced {
@@ -165,7 +172,8 @@ impl Workshop {
             .catalog
             .find(name, setting.base)
             .map_err(|e| Diagnostics::from(here(e.message).with_help(e.help)))?;
-        let introduced = self.introduce(name, &path).await?;
+        let fuel = part.limits.fuel;
+        let introduced = self.introduce(name, &path, fuel.is_some()).await?;
         if introduced.role != role {
             return Err(one(here(format!(
                 "{name} is a {}, and a {role} is needed here",
@@ -206,13 +214,22 @@ impl Workshop {
             .pool
             .wire(&introduced.app, &Token::all(&provider))
             .map_err(refused)?;
-        let memory = part.limits.memory.unwrap_or(document.resources.memory);
+        let manifest = introduced.app.surface().manifest.as_ref();
+        let asked = asked_memory(manifest).map_err(|message| Error::Component {
+            component: name.clone(),
+            message,
+        })?;
+        let memory = part
+            .limits
+            .memory
+            .unwrap_or(document.resources.memory)
+            .min(asked);
         let connector = Connector {
             role,
             name: name.clone(),
             spec: introduced.spec,
             config: Json::Object(granted.config).to_string(),
-            budget: Budget::default().with_memory(memory),
+            budget: Budget::default().with_memory(memory).with_fuel(fuel),
             idle_timeout: part.limits.idle_timeout.unwrap_or(IDLE_TIMEOUT),
             grants: granted.grants,
             wired: Arc::new(wired),
@@ -224,6 +241,15 @@ impl Workshop {
             identity: serde_json::json!({ "use": name, "config": identity }),
             compiling: introduced.compiling,
         })
+    }
+}
+
+/// The memory that a manifest asks for, in bytes; the default where it is silent.
+fn asked_memory(manifest: Option<&Manifest>) -> Result<u64, String> {
+    match manifest.and_then(|manifest| manifest.limits.memory.as_deref()) {
+        None => Ok(Budget::DEFAULT_MEMORY),
+        Some(text) => document::parse_size(text)
+            .map_err(|reason| format!("limits.memory in its manifest: {reason}")),
     }
 }
 

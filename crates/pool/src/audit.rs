@@ -4,6 +4,7 @@
 //! recorded before the guest learns of the decision; the log is bounded, and
 //! says so when it is full.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use serde::Serialize;
 
 /// How many different accesses are told apart.
 const MAX_ENTRIES: usize = 10_000;
+/// How many characters of a target are kept.
+const MAX_TARGET: usize = 1_000;
 
 /// What was done, or tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,7 +54,8 @@ pub struct Entry {
     pub component: String,
     /// What it did.
     pub access: Access,
-    /// To what: a path, an address, a name.
+    /// To what: a path, an address, a name. What a terminal would obey in it
+    /// is escaped.
     pub target: String,
     /// Whether it was let.
     pub allowed: bool,
@@ -87,6 +91,7 @@ struct Log {
 impl Audit {
     /// Records an access. Refused ones are also logged as a warning.
     pub fn record(&self, component: &str, access: Access, target: &str, allowed: bool) {
+        let target = &*printable(target);
         let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (component.to_owned(), access, target.to_owned(), allowed);
         if let Some(times) = log.times.get_mut(&key) {
@@ -129,9 +134,41 @@ impl Audit {
     }
 }
 
+/// A name that a guest chose, on one line and without commands to a terminal.
+fn printable(target: &str) -> Cow<'_, str> {
+    let end = target.char_indices().nth(MAX_TARGET).map(|(end, _)| end);
+    if end.is_none() && !target.contains(char::is_control) {
+        return target.into();
+    }
+    let mut shown = String::new();
+    for c in target[..end.unwrap_or(target.len())].chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    if end.is_some() {
+        shown.push('…');
+    }
+    shown.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_forges_no_line_of_the_audit_and_commands_no_terminal() {
+        let audit = Audit::default();
+        let name = format!("a\naudit: allowed\u{1b}[2K{}", "b".repeat(5000));
+        audit.record("x", Access::Read, &name, false);
+        let line = audit.entries()[0].to_string();
+        assert!(
+            line.starts_with(r"denied x read a\naudit: allowed\u{1b}[2Kbb"),
+            "{line}"
+        );
+        assert!(line.len() < 1200, "{}", line.len());
+    }
 
     #[test]
     fn the_same_access_is_one_line_with_a_count() {

@@ -101,6 +101,20 @@ impl Pool {
     /// [`Error::NotAComponent`], [`Error::Undeclared`] with every import that
     /// nobody has declared, [`Error::Mismatch`], or the engine's error.
     pub fn admit(&self, name: &str, bytes: &[u8]) -> Result<App> {
+        self.admit_as(name, bytes, false)
+    }
+
+    /// Admits a component whose instances are metered: their budgets may have
+    /// fuel. Metered code is compiled apart, and somewhat slower.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pool::admit`].
+    pub fn admit_metered(&self, name: &str, bytes: &[u8]) -> Result<App> {
+        self.admit_as(name, bytes, true)
+    }
+
+    fn admit_as(&self, name: &str, bytes: &[u8], metered: bool) -> Result<App> {
         let surface = Surface::read(bytes)?;
         self.check_declared(name, &surface)?;
         let kind = Kind {
@@ -110,7 +124,7 @@ impl Pool {
                 Profile::Call
             },
             allocation: Allocation::OnDemand,
-            metered: false,
+            metered,
         };
         let compiled = self.engines.compile(kind, bytes)?;
         Ok(App {

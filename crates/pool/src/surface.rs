@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{Resolve, WorldItem, WorldKey};
 
@@ -24,10 +23,6 @@ pub struct Surface {
     pub root_exports: Vec<String>,
     /// Its manifest. Without one it asks for nothing.
     pub manifest: Option<Manifest>,
-    /// SHA-256 of its bytes.
-    pub hash: [u8; 32],
-    /// How many bytes it has.
-    pub size: usize,
 }
 
 impl Surface {
@@ -62,8 +57,6 @@ impl Surface {
             root_imports,
             root_exports,
             manifest: manifest::read(bytes)?,
-            hash: Sha256::digest(bytes).into(),
-            size: bytes.len(),
         })
     }
 
@@ -74,12 +67,6 @@ impl Surface {
             .values()
             .chain(self.exports.values())
             .any(Structure::waits)
-    }
-
-    /// The hash in hexadecimal.
-    #[must_use]
-    pub fn hash_text(&self) -> String {
-        self.hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -4,14 +4,14 @@ use vesicle_pipeline::Exit;
 use vesicle_pipeline::connector::{DestinationCalls, SourceCalls};
 
 use crate::cli::{DocumentArgs, Format};
-use crate::output::{Failed, print_json, print_text};
+use crate::output::{Failed, plain, print_json, print_text};
 use crate::session;
 
 /// Prints the plan of a document, and asks the connectors whether it works.
 pub async fn run(args: DocumentArgs) -> Result<Exit, Failed> {
     let plan = session::plan(session::read(&args.document)?).await?;
     for warning in &plan.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", plain(warning));
     }
     match args.output.output {
         Format::Json => print_json(&plan.to_json()),

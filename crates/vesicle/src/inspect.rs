@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use vesicle_pipeline::Exit;
 use vesicle_pool::manifest::Permissions;
 use vesicle_pool::{Manifest, Surface};
@@ -21,8 +22,8 @@ pub fn run(args: &InspectArgs) -> Result<Exit, Failed> {
     let surface =
         Surface::read(&bytes).map_err(|e| Failed::new(Exit::Component, format!("{shown}: {e}")))?;
     match args.output.output {
-        Format::Json => print_json(&as_json(&path, &surface)),
-        Format::Text => print_text(&as_text(&path, &surface)),
+        Format::Json => print_json(&as_json(&path, &bytes, &surface)),
+        Format::Text => print_text(&as_text(&path, &bytes, &surface)),
     }
     Ok(Exit::Success)
 }
@@ -79,7 +80,15 @@ fn wants(permissions: &Permissions) -> Vec<String> {
         .collect()
 }
 
-fn as_text(path: &Path, surface: &Surface) -> String {
+/// SHA-256, in hexadecimal.
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn as_text(path: &Path, bytes: &[u8], surface: &Surface) -> String {
     let mut lines = Vec::new();
     match &surface.manifest {
         Some(Manifest {
@@ -123,12 +132,12 @@ fn as_text(path: &Path, surface: &Surface) -> String {
     }));
     lines.extend(surface.root_exports.iter().map(|name| format!("  {name}")));
     lines.push(format!("file    {}", path.display()));
-    lines.push(format!("size    {} bytes", grouped(surface.size as u64)));
-    lines.push(format!("sha256  {}", surface.hash_text()));
+    lines.push(format!("size    {} bytes", grouped(bytes.len() as u64)));
+    lines.push(format!("sha256  {}", hash(bytes)));
     lines.join("\n")
 }
 
-fn as_json(path: &Path, surface: &Surface) -> serde_json::Value {
+fn as_json(path: &Path, bytes: &[u8], surface: &Surface) -> serde_json::Value {
     let manifest = surface.manifest.as_ref().map(|manifest| {
         json!({
             "name": manifest.name, "kind": manifest.kind, "version": manifest.version,
@@ -141,8 +150,8 @@ fn as_json(path: &Path, surface: &Surface) -> serde_json::Value {
     });
     json!({
         "path": path,
-        "size": surface.size,
-        "sha256": surface.hash_text(),
+        "size": bytes.len(),
+        "sha256": hash(bytes),
         "manifest": manifest,
         "capabilities": capabilities(surface),
         "imports": surface.imports.keys().chain(&surface.root_imports).collect::<Vec<_>>(),

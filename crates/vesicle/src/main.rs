@@ -5,7 +5,7 @@ mod cli;
 mod components;
 mod discover;
 mod inspect;
-// mod new;
+mod new;
 mod output;
 mod progress;
 mod run;
@@ -50,7 +50,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Components(args) => components::run(&args),
         Command::State(args) => state::run(args),
-        Command::New(_) => unreachable!(),
+        Command::New(args) => new::run(&args),
         Command::Schema => schema::run(),
     }
 }

@@ -1,5 +1,6 @@
 //! How results and errors are printed.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use serde_json::{Value as Json, json};
@@ -40,10 +41,11 @@ impl Failed {
 
     /// Prints the failure on stderr.
     pub fn print(&self) -> Exit {
+        let message = plain(&self.message);
         if self.placed {
-            eprintln!("{}", self.message);
+            eprintln!("{message}");
         } else {
-            eprintln!("error: {}", self.message);
+            eprintln!("error: {message}");
         }
         self.exit
     }
@@ -63,7 +65,23 @@ pub fn print_json(value: &Json) {
 /// Prints a text and a newline; a reader that has gone away is no error.
 pub fn print_text(text: &str) {
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{text}");
+    let _ = writeln!(stdout, "{}", plain(text));
+}
+
+/// A text without commands to the terminal, which may be a component's own.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        match obeyed(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown.into()
 }
 
 /// An error, for programs.
@@ -118,6 +136,12 @@ pub fn grouped(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_component_s_words_command_no_terminal() {
+        assert_eq!(plain("one\n\ttwo"), "one\n\ttwo");
+        assert_eq!(plain("\u{1b}[2Kgone\r"), r"\u{1b}[2Kgone\r");
+    }
 
     #[test]
     fn numbers_are_grouped_by_thousands() {

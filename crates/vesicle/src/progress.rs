@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vesicle_pipeline::run::{Progress, Reading};
 
-use crate::output::grouped;
+use crate::output::{grouped, plain};
 
 /// How often the moving line is drawn.
 const FRAME: Duration = Duration::from_millis(150);
@@ -34,7 +34,7 @@ pub fn bar(quiet: bool) -> ProgressBar {
 
 /// Prints a notice above the line of progress.
 pub fn notice(bar: &ProgressBar, text: &str) {
-    bar.suspend(|| eprintln!("{text}"));
+    bar.suspend(|| eprintln!("{}", plain(text)));
 }
 
 impl Display {
@@ -50,7 +50,7 @@ impl Display {
             ticks.tick().await;
             loop {
                 ticks.tick().await;
-                let line = line(&progress);
+                let line = plain(&line(&progress)).into_owned();
                 if moving {
                     shown.set_message(line);
                     shown.tick();

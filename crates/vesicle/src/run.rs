@@ -9,7 +9,7 @@ use vesicle_pipeline::run::{self, Options, Progress, Report, Status};
 use vesicle_pipeline::{Exit, sample};
 
 use crate::cli::{Format, RunArgs};
-use crate::output::{Failed, count, error_json, print_json, print_text};
+use crate::output::{Failed, count, error_json, plain, print_json, print_text};
 use crate::progress::{Display, bar, notice};
 use crate::session;
 
@@ -26,7 +26,7 @@ pub async fn run(args: RunArgs) -> Result<Exit, Failed> {
 async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
     let plan = session::plan(session::read(&args.document.document)?).await?;
     for warning in &plan.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", plain(warning));
     }
     if args.dry_run {
         return dry_run(&plan, &args).await;
@@ -59,7 +59,7 @@ async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
         value["exit"] = json!(if interrupted { Exit::Interrupted } else { exit } as u8);
         print_json(&value);
         if let Err(error) = done {
-            eprintln!("error: {}", plan.redactor.redact(&error.to_string()));
+            Failed::new(exit, plan.redactor.redact(&error.to_string())).print();
             return Ok(exit);
         }
     } else if let Err(error) = done {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use vesicle_engine::Config;
 use vesicle_pipeline::catalog::Catalog;
 use vesicle_pipeline::document::Document;
 use vesicle_pipeline::plan::Plan;
@@ -81,7 +82,11 @@ pub fn catalog() -> Catalog {
 
 /// Opens the workshop.
 pub fn workshop() -> Result<Workshop, Failed> {
-    Ok(Workshop::new(catalog(), cache())?)
+    let config = Config {
+        cache: cache(),
+        perf_map: environment("VESICLE_PERF_MAP").is_some_and(|value| value == "1"),
+    };
+    Ok(Workshop::new(catalog(), config)?)
 }
 
 /// The folder of compiled code: `VESICLE_CACHE`, or `vesicle` in the user's

@@ -70,7 +70,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -99,10 +103,16 @@ mod tests {
     #[test]
     fn a_timestamp_is_written_as_finely_as_it_has_to_be() {
         let stamp = |value, unit| text(|out| timestamp(value, unit, true, out));
-        assert_eq!(stamp(1_357_034_400_000_000, 1_000_000), "2013-01-01T10:00:00Z");
+        assert_eq!(
+            stamp(1_357_034_400_000_000, 1_000_000),
+            "2013-01-01T10:00:00Z"
+        );
         assert_eq!(stamp(-1, 1_000_000), "1969-12-31T23:59:59.999999Z");
         assert_eq!(stamp(1_500, 1_000), "1970-01-01T00:00:01.5Z");
-        assert_eq!(stamp(1_000_000_001, 1_000_000_000), "1970-01-01T00:00:01.000000001Z");
+        assert_eq!(
+            stamp(1_000_000_001, 1_000_000_000),
+            "1970-01-01T00:00:01.000000001Z"
+        );
         assert_eq!(stamp(60, 1), "1970-01-01T00:01:00Z");
     }
 }

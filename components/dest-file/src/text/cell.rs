@@ -43,7 +43,10 @@ pub struct Cell<'a> {
 impl<'a> Cell<'a> {
     /// The values of a column, if the format can hold them.
     pub fn new(array: &'a dyn Array, format: Format) -> Option<Self> {
-        Some(Self { nulls: array.logical_nulls(), values: values(array, format)? })
+        Some(Self {
+            nulls: array.logical_nulls(),
+            values: values(array, format)?,
+        })
     }
 
     /// Whether the value of a row is NULL.
@@ -60,7 +63,9 @@ fn values<'a>(array: &'a dyn Array, format: Format) -> Option<Values<'a>> {
         T::Boolean => {
             let array = array.as_boolean();
             let word = |value: bool| if value { &b"true"[..] } else { b"false" };
-            Values::Bare(Box::new(move |row, out| out.extend_from_slice(word(array.value(row)))))
+            Values::Bare(Box::new(move |row, out| {
+                out.extend_from_slice(word(array.value(row)))
+            }))
         }
         T::Int8 => integer::<Int8Type>(array),
         T::Int16 => integer::<Int16Type>(array),
@@ -79,12 +84,16 @@ fn values<'a>(array: &'a dyn Array, format: Format) -> Option<Values<'a>> {
         T::Decimal256(..) => decimal::<Decimal256Type>(array),
         T::Date32 => {
             let array = array.as_primitive::<Date32Type>();
-            Values::Word(Box::new(move |row, out| calendar::date(array.value(row).into(), out)))
+            Values::Word(Box::new(move |row, out| {
+                calendar::date(array.value(row).into(), out)
+            }))
         }
         T::Date64 => {
             let array = array.as_primitive::<Date64Type>();
             let days = |millis: i64| millis.div_euclid(86_400_000);
-            Values::Word(Box::new(move |row, out| calendar::date(days(array.value(row)), out)))
+            Values::Word(Box::new(move |row, out| {
+                calendar::date(days(array.value(row)), out)
+            }))
         }
         T::Time32(TimeUnit::Second) => time::<Time32SecondType>(array, 1),
         T::Time32(_) => time::<Time32MillisecondType>(array, 1_000),
@@ -131,7 +140,9 @@ fn values<'a>(array: &'a dyn Array, format: Format) -> Option<Values<'a>> {
             bytes(move |row| array.value(row))
         }
         T::Dictionary(..) => dictionary(array, format)?,
-        T::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano) => {
+        T::Interval(
+            IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano,
+        ) => {
             return None;
         }
         _ if format == Format::Jsonl => Values::Json(json::nested(array)?),
@@ -188,7 +199,9 @@ where
     T::Native: Into<i64>,
 {
     let array: &PrimitiveArray<T> = array.as_primitive();
-    Values::Word(Box::new(move |row, out| calendar::time(array.value(row).into(), unit, out)))
+    Values::Word(Box::new(move |row, out| {
+        calendar::time(array.value(row).into(), unit, out)
+    }))
 }
 
 fn stamp<T: ArrowPrimitiveType<Native = i64>>(
@@ -205,14 +218,22 @@ fn stamp<T: ArrowPrimitiveType<Native = i64>>(
 fn bytes<'a>(value: impl Fn(usize) -> &'a [u8] + 'a) -> Values<'a> {
     Values::Word(Box::new(move |row, out| {
         // Writing to memory does not fail.
-        let _ = write!(out, "{}", base64::display::Base64Display::new(value(row), &BASE64_STANDARD));
+        let _ = write!(
+            out,
+            "{}",
+            base64::display::Base64Display::new(value(row), &BASE64_STANDARD)
+        );
     }))
 }
 
 fn dictionary(array: &dyn Array, format: Format) -> Option<Values<'_>> {
     let dictionary = array.as_any_dictionary_opt()?;
+    let words = values(dictionary.values().as_ref(), format)?;
+    if dictionary.values().is_empty() {
+        return Some(Values::Null);
+    }
     let keys = dictionary.normalized_keys();
-    Some(match values(dictionary.values().as_ref(), format)? {
+    Some(match words {
         Values::Null => Values::Null,
         Values::Bare(write) => Values::Bare(Box::new(move |row, out| write(keys[row], out))),
         Values::Word(write) => Values::Word(Box::new(move |row, out| write(keys[row], out))),

@@ -29,8 +29,16 @@ impl Csv {
         for byte in [delimiter, b'"', b'\n', b'\r'] {
             special[usize::from(byte)] = true;
         }
-        let null = if null.is_empty() && columns == 1 { NULL_ALONE } else { null };
-        Self { delimiter, null: null.as_bytes().to_vec(), special }
+        let null = if null.is_empty() && columns == 1 {
+            NULL_ALONE
+        } else {
+            null
+        };
+        Self {
+            delimiter,
+            null: null.as_bytes().to_vec(),
+            special,
+        }
     }
 
     /// Writes the names of the columns.

@@ -4,6 +4,8 @@ mod calendar;
 mod cell;
 mod csv;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use arrow_array::{RecordBatch, new_empty_array};
 use arrow_schema::{DataType, Schema};
@@ -16,7 +18,7 @@ use csv::Csv;
 /// How the rows of a file are written.
 pub enum Table {
     /// As CSV.
-    Csv(Csv),
+    Csv(Box<Csv>),
     /// As JSON Lines.
     Jsonl,
 }
@@ -24,7 +26,7 @@ pub enum Table {
 impl Table {
     /// CSV with so many columns.
     pub fn csv(delimiter: u8, null: &str, columns: usize) -> Self {
-        Self::Csv(Csv::new(delimiter, null, columns))
+        Self::Csv(Box::new(Csv::new(delimiter, null, columns)))
     }
 
     /// JSON Lines.

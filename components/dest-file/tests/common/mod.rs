@@ -1,5 +1,6 @@
 //! What the tests of this connector share: folders, loads, reading back.
 #![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test that fails should stop")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,17 @@ use dest_file::FileDestination;
 use dest_file::disk::Disk;
 use serde_json::{Value, json};
 use source_file::FileSource;
+use tempfile::TempDir;
 use vesicle_connector::testing::{self, block_on};
 use vesicle_connector::{
     CommitRequest, Destination, Load, LoadRequest, Result, Summary, WriteMode, Writer,
 };
+
+/// A folder in memory where there is one: crashing at every step syncs
+/// thousands of times, and the order of syncs is tested apart.
+pub fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
 
 /// Rows with the numbers from `from` to `to`.
 pub fn numbers(from: i64, to: i64) -> RecordBatch {
@@ -79,7 +87,10 @@ impl Numbers {
             block_on(writer.batch(numbers(middle, end)))?;
             next = end;
             let last = next == self.count;
-            let commit = CommitRequest { cursor: next.to_string(), last };
+            let commit = CommitRequest {
+                cursor: next.to_string(),
+                last,
+            };
             let receipt = block_on(writer.commit(&commit))?;
             assert_eq!((receipt.cursor, receipt.last), (commit.cursor, commit.last));
             if last {

@@ -19,19 +19,22 @@ pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Resu
     scanner.skip_mark()?;
     if !scanner.peek()? {
         let message = if dialect.header {
-            format!("{path}: the file is empty; it needs a first line with the names of the columns")
+            format!(
+                "{path}: the file is empty; it needs a first line with the names of the columns"
+            )
         } else {
             format!("{path}: the file is empty, so that its columns are not known")
         };
         return Err(Error::data("empty-file", message));
     }
+    let record = scanner.record();
     if !dialect.header {
-        return Ok((1..=scanner.fields().len()).map(unnamed).collect());
+        return Ok((1..=record.fields.len()).map(unnamed).collect());
     }
-    let mut names: Vec<String> = Vec::with_capacity(scanner.fields().len());
+    let mut names: Vec<String> = Vec::with_capacity(record.fields.len());
     let mut scratch = Vec::new();
-    for (index, field) in scanner.fields().iter().enumerate() {
-        let text = scanner.value(*field, &mut scratch);
+    for (index, field) in record.fields.iter().enumerate() {
+        let text = record.value(*field, &mut scratch);
         let name = str::from_utf8(text).map_err(|_| {
             let shown = blame::shorten(text);
             let message = format!(
@@ -42,8 +45,16 @@ pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Resu
             );
             Error::data("not-utf-8", message)
         })?;
-        let name = if field.quoting == Quoting::Bare { name.trim() } else { name };
-        let name = if name.is_empty() { unnamed(index + 1) } else { name.to_owned() };
+        let name = if field.quoting == Quoting::Bare {
+            name.trim()
+        } else {
+            name
+        };
+        let name = if name.is_empty() {
+            unnamed(index + 1)
+        } else {
+            name.to_owned()
+        };
         if let Some(before) = names.iter().position(|other| *other == name) {
             let message = format!(
                 "{}: columns {} and {} are both named {name:?}; rename one of them",

@@ -65,13 +65,14 @@ impl CsvReader {
     }
 
     fn push_row(&mut self) -> Result<()> {
-        if self.scanner.fields().len() != self.width {
+        let record = self.scanner.record();
+        if record.fields.len() != self.width {
             return Err(wrong_width(&self.scanner, self.width));
         }
         let mut text_bytes = 0;
         for (index, (place, column)) in self.order.iter().zip(&mut self.batch.columns).enumerate() {
-            let field = self.scanner.fields()[*place];
-            let value = self.scanner.value(field, &mut self.scratch);
+            let field = record.fields[*place];
+            let value = record.value(field, &mut self.scratch);
             if field.quoting == Quoting::Bare && self.nulls.contains(value) {
                 column.push_null();
                 continue;
@@ -106,8 +107,14 @@ impl TextReader for CsvReader {
         if self.batch.rows() == 0 {
             return Ok(None);
         }
-        let place = TextPlace { offset: self.scanner.offset(), line: self.scanner.place().line };
-        Ok(Some(Rows { batch: self.batch.finish()?, place }))
+        let place = TextPlace {
+            offset: self.scanner.offset(),
+            line: self.scanner.place().line,
+        };
+        Ok(Some(Rows {
+            batch: self.batch.finish()?,
+            place,
+        }))
     }
 
     fn taken(&self) -> u64 {
@@ -125,13 +132,20 @@ fn order(path: &str, names: &[String], projection: &Projection) -> Result<Vec<us
 
 /// A record with more or fewer fields than the header.
 pub fn wrong_width(scanner: &Scanner, expected: usize) -> Error {
-    let found = scanner.fields().len();
-    let fields = if found == 1 { "1 field".to_owned() } else { format!("{found} fields") };
+    let found = scanner.record().fields.len();
+    let fields = if found == 1 {
+        "1 field".to_owned()
+    } else {
+        format!("{found} fields")
+    };
     let hint = if found > expected {
         "a value that holds the delimiter must be quoted"
     } else {
         "is the row cut off, or is the delimiter another one?"
     };
-    let message = format!("{}: {fields} where {expected} are expected; {hint}", scanner.place());
+    let message = format!(
+        "{}: {fields} where {expected} are expected; {hint}",
+        scanner.place()
+    );
     Error::data("wrong-number-of-fields", message)
 }

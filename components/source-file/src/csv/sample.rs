@@ -19,11 +19,14 @@ use crate::window::Window;
 ///
 /// `data` where the file is not CSV; what reading says.
 pub fn sample(path: &str, options: &Options) -> Result<Sample> {
-    let input = Input::open(path, options.compression, 0).map_err(|error| blame::io(path, error))?;
+    let input =
+        Input::open(path, options.compression, 0).map_err(|error| blame::io(path, error))?;
     let mut scanner = Scanner::new(path, Window::new(input, 0), &options.dialect, 1);
     let names = read_header(path, &mut scanner, &options.dialect)?;
-    let mut columns: Vec<(String, Guess)> =
-        names.into_iter().map(|name| (name, Guess::default())).collect();
+    let mut columns: Vec<(String, Guess)> = names
+        .into_iter()
+        .map(|name| (name, Guess::default()))
+        .collect();
     let mut budget = options.sample_budget();
     let mut scratch = Vec::new();
     let mut whole = true;
@@ -32,11 +35,12 @@ pub fn sample(path: &str, options: &Options) -> Result<Sample> {
             whole = false;
             break;
         }
-        if scanner.fields().len() != columns.len() {
+        let record = scanner.record();
+        if record.fields.len() != columns.len() {
             return Err(wrong_width(&scanner, columns.len()));
         }
-        for (field, (_, guess)) in scanner.fields().iter().zip(&mut columns) {
-            let text = scanner.value(*field, &mut scratch);
+        for (field, (_, guess)) in record.fields.iter().zip(&mut columns) {
+            let text = record.value(*field, &mut scratch);
             if !options.nulls.contains(value::trim(text)) {
                 guess.see_word(text);
             }

@@ -31,6 +31,34 @@ pub struct Field {
     pub quoting: Quoting,
 }
 
+/// A record that was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    bytes: &'a [u8],
+    quote: Option<u8>,
+    /// Its fields.
+    pub fields: &'a [Field],
+}
+
+impl<'a> Record<'a> {
+    /// The bytes of a field as it is meant, without its quotes. `scratch` holds
+    /// them if they are not in the file as such.
+    #[inline]
+    pub fn value<'s>(&self, field: Field, scratch: &'s mut Vec<u8>) -> &'s [u8]
+    where
+        'a: 's,
+    {
+        let text = &self.bytes[field.start as usize..field.end as usize];
+        match (field.quoting, self.quote) {
+            (Quoting::Escaped, Some(quote)) => {
+                unescape(text, quote, scratch);
+                scratch
+            }
+            _ => text,
+        }
+    }
+}
+
 /// What became of looking for a record.
 enum Scan {
     /// It is this long, and this many lines.
@@ -128,28 +156,14 @@ impl Scanner {
         self.lines = 0;
     }
 
-    /// The fields of the record that was looked at.
-    pub fn fields(&self) -> &[Field] {
-        &self.fields
-    }
-
-    /// The bytes of a field, without its quotes; doubled quotes are doubled.
+    /// The record that was looked at.
     #[inline]
-    pub fn text(&self, field: Field) -> &[u8] {
-        &self.window.bytes()[field.start as usize..field.end as usize]
-    }
-
-    /// The bytes of a field as it is meant. `scratch` holds them if they are
-    /// not in the file as such.
-    #[inline]
-    pub fn value<'a>(&'a self, field: Field, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        let text = self.text(field);
-        match (field.quoting, self.quote) {
-            (Quoting::Escaped, Some(quote)) => {
-                unescape(text, quote, scratch);
-                scratch
-            }
-            _ => text,
+    pub fn record(&self) -> Record<'_> {
+        let bytes = &self.window.bytes()[..self.length];
+        Record {
+            bytes,
+            quote: self.quote,
+            fields: &self.fields,
         }
     }
 
@@ -160,7 +174,10 @@ impl Scanner {
 
     /// Where the record begins.
     pub fn place(&self) -> Place<'_> {
-        Place { path: &self.path, line: self.line }
+        Place {
+            path: &self.path,
+            line: self.line,
+        }
     }
 
     /// Offset of the record.
@@ -174,7 +191,9 @@ impl Scanner {
     }
 
     fn fill(&mut self) -> Result<()> {
-        self.window.fill().map_err(|error| blame::io(&self.path, error))
+        self.window
+            .fill()
+            .map_err(|error| blame::io(&self.path, error))
     }
 
     fn skip_blank_lines(&mut self) -> Result<bool> {
@@ -209,7 +228,10 @@ impl Scanner {
                         if !at_end {
                             return Scan::Incomplete;
                         }
-                        return Scan::Bad { lines: lines - 1, error: Bad::OpenQuote };
+                        return Scan::Bad {
+                            lines: lines - 1,
+                            error: Bad::OpenQuote,
+                        };
                     };
                     // The last byte may be the first of two quotes.
                     if end + 1 == bytes.len() && !at_end {
@@ -217,8 +239,16 @@ impl Scanner {
                     }
                     lines += line_ends(&bytes[start..end]);
                     at = end + 1;
-                    let quoting = if escaped { Quoting::Escaped } else { Quoting::Quoted };
-                    Field { start: start as u32, end: end as u32, quoting }
+                    let quoting = if escaped {
+                        Quoting::Escaped
+                    } else {
+                        Quoting::Quoted
+                    };
+                    Field {
+                        start: start as u32,
+                        end: end as u32,
+                        quoting,
+                    }
                 }
                 _ => {
                     let start = at;
@@ -229,13 +259,22 @@ impl Scanner {
                         None if at_end => at = bytes.len(),
                         None => return Scan::Incomplete,
                     }
-                    Field { start: start as u32, end: at as u32, quoting: Quoting::Bare }
+                    Field {
+                        start: start as u32,
+                        end: at as u32,
+                        quoting: Quoting::Bare,
+                    }
                 }
             };
             self.fields.push(field);
             match bytes.get(at) {
                 Some(byte) if *byte == self.delimiter => at += 1,
-                Some(b'\n') => return Scan::Record { length: at + 1, lines },
+                Some(b'\n') => {
+                    return Scan::Record {
+                        length: at + 1,
+                        lines,
+                    };
+                }
                 Some(b'\r') => {
                     let length = match bytes.get(at + 1) {
                         Some(b'\n') => at + 2,
@@ -246,13 +285,21 @@ impl Scanner {
                 }
                 // Without a line end only where the file ends.
                 None => return Scan::Record { length: at, lines },
-                Some(_) => return Scan::Bad { lines: lines - 1, error: Bad::TextAfterQuote },
+                Some(_) => {
+                    return Scan::Bad {
+                        lines: lines - 1,
+                        error: Bad::TextAfterQuote,
+                    };
+                }
             }
         }
     }
 
     fn bad(&self, lines: u64, error: Bad) -> Error {
-        let place = Place { path: &self.path, line: self.line + lines };
+        let place = Place {
+            path: &self.path,
+            line: self.line + lines,
+        };
         let column = self.fields.len() + 1;
         match error {
             Bad::OpenQuote => {

@@ -20,7 +20,12 @@ pub struct Lines {
 impl Lines {
     /// The lines of a window that begins at one.
     pub fn new(path: &str, window: Window, line: u64) -> Self {
-        Self { path: path.to_owned(), window, line, length: 0 }
+        Self {
+            path: path.to_owned(),
+            window,
+            line,
+            length: 0,
+        }
     }
 
     /// Passes over the mark that some programs put before UTF-8 text.
@@ -59,7 +64,10 @@ impl Lines {
             if self.length == 0 {
                 return Ok(false);
             }
-            if !self.window.bytes()[..self.length].iter().all(u8::is_ascii_whitespace) {
+            if !self.window.bytes()[..self.length]
+                .iter()
+                .all(u8::is_ascii_whitespace)
+            {
                 return Ok(true);
             }
             self.advance();
@@ -98,7 +106,10 @@ impl Lines {
 
     /// The line that was looked at.
     pub fn place(&self) -> Place<'_> {
-        Place { path: &self.path, line: self.line }
+        Place {
+            path: &self.path,
+            line: self.line,
+        }
     }
 
     /// Offset of the line.
@@ -112,6 +123,8 @@ impl Lines {
     }
 
     fn fill(&mut self) -> Result<()> {
-        self.window.fill().map_err(|error| blame::io(&self.path, error))
+        self.window
+            .fill()
+            .map_err(|error| blame::io(&self.path, error))
     }
 }

@@ -34,9 +34,14 @@ pub fn each_entry(
     mut each: impl FnMut(&str, Value) -> Result<()>,
 ) -> Result<()> {
     let mut failure = None;
-    let entries = Entries { each: &mut each, failure: &mut failure };
+    let entries = Entries {
+        each: &mut each,
+        failure: &mut failure,
+    };
     let mut deserializer = serde_json::Deserializer::from_str(line);
-    let parsed = deserializer.deserialize_map(entries).and_then(|()| deserializer.end());
+    let parsed = deserializer
+        .deserialize_map(entries)
+        .and_then(|()| deserializer.end());
     match (failure, parsed) {
         (Some(error), _) => Err(error),
         (None, Err(error)) => Err(not_an_object(place, line, &error)),
@@ -96,7 +101,8 @@ fn not_an_object(place: Place, line: &str, error: &serde_json::Error) -> Error {
         return Error::data("not-an-object", message);
     }
     if !start.starts_with('{') {
-        let message = format!("{place}: the line is not an object; JSON Lines has one object a line");
+        let message =
+            format!("{place}: the line is not an object; JSON Lines has one object a line");
         return Error::data("not-an-object", message);
     }
     if error.is_eof() {
@@ -118,7 +124,10 @@ fn not_an_object(place: Place, line: &str, error: &serde_json::Error) -> Error {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { path: "a.jsonl", line: 3 };
+    const PLACE: Place = Place {
+        path: "a.jsonl",
+        line: 3,
+    };
 
     fn entries(line: &str) -> Result<Vec<(String, String)>> {
         let mut entries = Vec::new();
@@ -132,7 +141,11 @@ mod tests {
     #[test]
     fn values_are_kept_as_they_are_written() {
         let found = entries(r#"{"a": 1.50, "b\n": "x\u00e9", "c": {"d": [1, 2]}, "e": null}"#);
-        let found: Vec<String> = found.unwrap().into_iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let found: Vec<String> = found
+            .unwrap()
+            .into_iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
         assert_eq!(
             found,
             [
@@ -149,8 +162,14 @@ mod tests {
         let message = |line: &str| entries(line).unwrap_err().message;
         assert!(message("[1]").starts_with("a.jsonl:3: the line is an array"));
         assert!(message("42").starts_with("a.jsonl:3: the line is not an object"));
-        assert_eq!(message("{\"a\": tru}"), "a.jsonl:3:10: not valid JSON: expected ident");
+        assert_eq!(
+            message("{\"a\": tru}"),
+            "a.jsonl:3:10: not valid JSON: expected ident"
+        );
         assert!(message("{\"a\": 1").starts_with("a.jsonl:3:7: the object does not end"));
-        assert_eq!(message("{} {}"), "a.jsonl:3:4: not valid JSON: trailing characters");
+        assert_eq!(
+            message("{} {}"),
+            "a.jsonl:3:4: not valid JSON: trailing characters"
+        );
     }
 }

@@ -110,8 +110,14 @@ impl TextReader for JsonlReader {
         if self.batch.rows() == 0 {
             return Ok(None);
         }
-        let place = TextPlace { offset: self.lines.offset(), line: self.lines.place().line };
-        Ok(Some(Rows { batch: self.batch.finish()?, place }))
+        let place = TextPlace {
+            offset: self.lines.offset(),
+            line: self.lines.place().line,
+        };
+        Ok(Some(Rows {
+            batch: self.batch.finish()?,
+            place,
+        }))
     }
 
     fn taken(&self) -> u64 {
@@ -121,7 +127,12 @@ impl TextReader for JsonlReader {
 
 impl Keys {
     fn new(projection: &Projection) -> Self {
-        let wanted = |name: &str| projection.wanted.iter().position(|column| column.name == name);
+        let wanted = |name: &str| {
+            projection
+                .wanted
+                .iter()
+                .position(|column| column.name == name)
+        };
         let known: Vec<Key> = projection
             .all
             .iter()
@@ -131,8 +142,16 @@ impl Keys {
                 row: 0,
             })
             .collect();
-        let places = known.iter().enumerate().map(|(place, key)| (key.name.clone(), place));
-        Self { places: places.collect(), known, next: 0, row: 0 }
+        let places = known
+            .iter()
+            .enumerate()
+            .map(|(place, key)| (key.name.clone(), place));
+        Self {
+            places: places.collect(),
+            known,
+            next: 0,
+            row: 0,
+        }
     }
 
     /// The column that a key of this row belongs to, if it is wanted.
@@ -144,7 +163,11 @@ impl Keys {
                 None => return Err(unknown_key(place, name)),
             },
         };
-        self.next = if index + 1 == self.known.len() { 0 } else { index + 1 };
+        self.next = if index + 1 == self.known.len() {
+            0
+        } else {
+            index + 1
+        };
         let key = &mut self.known[index];
         if key.row == self.row {
             let message = format!("{place}: the key {name:?} occurs twice in this object");
@@ -185,7 +208,11 @@ fn push(column: &mut Column, value: &Value) -> Result<usize, Misfit> {
         Value::Literal(text) => text,
     };
     column.push(text.as_bytes())?;
-    Ok(if column.kind().is_text() { text.len() } else { 0 })
+    Ok(if column.kind().is_text() {
+        text.len()
+    } else {
+        0
+    })
 }
 
 /// Whether JSON writes values of an inferred type as strings.

@@ -20,7 +20,8 @@ use crate::window::Window;
 ///
 /// `data` where the file is not JSON Lines; what reading says.
 pub fn sample(path: &str, options: &Options) -> Result<Sample> {
-    let input = Input::open(path, options.compression, 0).map_err(|error| blame::io(path, error))?;
+    let input =
+        Input::open(path, options.compression, 0).map_err(|error| blame::io(path, error))?;
     let mut lines = Lines::new(path, Window::new(input, 0), 1);
     lines.skip_mark()?;
     let mut columns: Vec<(String, Guess)> = Vec::new();
@@ -30,7 +31,10 @@ pub fn sample(path: &str, options: &Options) -> Result<Sample> {
         // Without a sample the first row still tells the keys.
         let guessing = budget.take(lines.length());
         if !guessing && !columns.is_empty() {
-            return Ok(Sample { columns, whole: false });
+            return Ok(Sample {
+                columns,
+                whole: false,
+            });
         }
         each_entry(lines.place(), lines.text()?, |key, value| {
             let place = places.get(key).copied().unwrap_or_else(|| {
@@ -49,5 +53,8 @@ pub fn sample(path: &str, options: &Options) -> Result<Sample> {
         })?;
         lines.advance();
     }
-    Ok(Sample { columns, whole: true })
+    Ok(Sample {
+        columns,
+        whole: true,
+    })
 }

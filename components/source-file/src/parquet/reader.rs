@@ -50,7 +50,10 @@ impl ParquetReader {
     /// than planned; what reading says.
     pub fn open(path: &str, schema: &SchemaRef, place: GroupPlace) -> Result<Self> {
         let (found, metadata, storage) = load(path)?;
-        let indices = schema.fields().iter().map(|field| found.index_of(field.name()));
+        let indices = schema
+            .fields()
+            .iter()
+            .map(|field| found.index_of(field.name()));
         let indices: Vec<usize> = indices.collect::<Result<_, _>>()?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
         Ok(Self {
@@ -78,7 +81,10 @@ impl ParquetReader {
                 None => self.open_group()?,
             };
             let Some(batch) = rows.next() else {
-                self.place = GroupPlace { row_group: self.place.row_group + 1, row: 0 };
+                self.place = GroupPlace {
+                    row_group: self.place.row_group + 1,
+                    row: 0,
+                };
                 continue;
             };
             let batch = batch.map_err(|error| self.failed(&error))?;
@@ -112,11 +118,15 @@ impl ParquetReader {
     fn rows_at_once(&self) -> usize {
         let group = self.metadata.metadata().row_group(self.place.row_group);
         let wanted = (0..group.num_columns()).filter(|leaf| self.mask.leaf_included(*leaf));
-        let packed: i64 = wanted.map(|leaf| group.column(leaf).uncompressed_size()).sum();
+        let packed: i64 = wanted
+            .map(|leaf| group.column(leaf).uncompressed_size())
+            .sum();
         let rows = group.num_rows().max(1);
         let packed = usize::try_from(packed / rows).unwrap_or(usize::MAX);
         let fields = self.schema.fields().iter();
-        let fixed: usize = fields.map(|field| field.data_type().primitive_width().unwrap_or(4)).sum();
+        let fixed: usize = fields
+            .map(|field| field.data_type().primitive_width().unwrap_or(4))
+            .sum();
         let width = packed.max(fixed).max(self.seen_width).max(1);
         (TARGET / width).clamp(1, MOST_ROWS)
     }
@@ -125,7 +135,8 @@ impl ParquetReader {
     fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let column = |name: &str| batch.column_by_name(name).cloned();
         let columns = self.schema.fields().iter().map(|field| {
-            let missing = || Error::schema("missing-column", format!("no column {:?}", field.name()));
+            let missing =
+                || Error::schema("missing-column", format!("no column {:?}", field.name()));
             column(field.name()).ok_or_else(missing)
         });
         let columns = columns.collect::<Result<Vec<_>>>()?;

@@ -47,8 +47,16 @@ impl Storage {
     pub fn open(path: &str) -> io::Result<Self> {
         let file = File::open(path)?;
         let size = file.metadata()?.len();
-        let shared = Shared { file, size, segments: HashMap::new(), uses: 0 };
-        Ok(Self { size, shared: Arc::new(Mutex::new(shared)) })
+        let shared = Shared {
+            file,
+            size,
+            segments: HashMap::new(),
+            uses: 0,
+        };
+        Ok(Self {
+            size,
+            shared: Arc::new(Mutex::new(shared)),
+        })
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Shared) -> io::Result<T>) -> io::Result<T> {
@@ -66,11 +74,17 @@ impl ChunkReader for Storage {
     type T = At;
 
     fn get_read(&self, start: u64) -> Result<At> {
-        Ok(At { storage: self.clone(), offset: start })
+        Ok(At {
+            storage: self.clone(),
+            offset: start,
+        })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        if start.checked_add(length as u64).is_none_or(|end| end > self.size) {
+        if start
+            .checked_add(length as u64)
+            .is_none_or(|end| end > self.size)
+        {
             return Err(ParquetError::EOF(format!(
                 "{length} bytes at {start} are wanted, the file has {}",
                 self.size
@@ -138,11 +152,17 @@ impl Shared {
         // A segment is small.
         let bytes = self.read(start, length as usize)?;
         if self.segments.len() >= REMEMBERED {
-            let oldest = self.segments.iter().min_by_key(|(_, segment)| segment.last_used);
+            let oldest = self
+                .segments
+                .iter()
+                .min_by_key(|(_, segment)| segment.last_used);
             let oldest = oldest.map(|(index, _)| *index);
             oldest.and_then(|index| self.segments.remove(&index));
         }
-        let segment = Segment { bytes, last_used: self.uses };
+        let segment = Segment {
+            bytes,
+            last_used: self.uses,
+        };
         self.segments.insert(offset / SEGMENT, segment);
         Ok(self.known(offset).unwrap_or_default())
     }

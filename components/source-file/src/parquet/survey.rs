@@ -23,15 +23,28 @@ const CODECS: &str = "none, snappy, gzip, brotli or lz4";
 /// that is not read; `schema` for files of different columns.
 pub fn survey(paths: &[String]) -> Result<Schema> {
     let first = load(&paths[0])?.0;
-    let mut fields: Vec<Field> = first.fields().iter().map(|field| field.as_ref().clone()).collect();
+    let mut fields: Vec<Field> = first
+        .fields()
+        .iter()
+        .map(|field| field.as_ref().clone())
+        .collect();
     for path in &paths[1..] {
         let other = load(path)?.0;
         let names = |schema: &SchemaRef| -> Vec<String> {
-            schema.fields().iter().map(|field| field.name().clone()).collect()
+            schema
+                .fields()
+                .iter()
+                .map(|field| field.name().clone())
+                .collect()
         };
         let (expected, found) = (names(&first), names(&other));
         let (expected, found) = (expected.iter(), found.iter());
-        same_names(&paths[0], path, expected.map(String::as_str), found.map(String::as_str))?;
+        same_names(
+            &paths[0],
+            path,
+            expected.map(String::as_str),
+            found.map(String::as_str),
+        )?;
         for field in &mut fields {
             let other = other.field_with_name(field.name())?;
             if other.data_type() != field.data_type() {

@@ -27,7 +27,15 @@ const NASTY_ROWS: [&str; 6] = [
 fn quotes_line_ends_and_nulls_mean_what_they_should() {
     let (_files, config) = Files::with("a.csv", NASTY);
     let output = read(&config);
-    assert_eq!(columns(&output), ["id: Int64", "name: Utf8", "note, long: Utf8", "score: Float64"]);
+    assert_eq!(
+        columns(&output),
+        [
+            "id: Int64",
+            "name: Utf8",
+            "note, long: Utf8",
+            "score: Float64"
+        ]
+    );
     assert_eq!(rows(&output), NASTY_ROWS);
     assert!(output.checkpoints().len() > 4, "{:?}", output.checkpoints());
 }
@@ -44,7 +52,12 @@ fn a_gzip_file_of_several_members_is_one_text() {
 
 #[test]
 fn lines_may_end_in_any_way_and_the_last_one_not_at_all() {
-    for contents in ["a,b\n1,2\n3,4", "a,b\r\n1,2\r\n3,4\r\n", "a,b\r1,2\r3,4\r", "\n\na,b\n\n1,2\n\n3,4\n\n"] {
+    for contents in [
+        "a,b\n1,2\n3,4",
+        "a,b\r\n1,2\r\n3,4\r\n",
+        "a,b\r1,2\r3,4\r",
+        "\n\na,b\n\n1,2\n\n3,4\n\n",
+    ] {
         let (_files, config) = Files::with("a.csv", contents);
         assert_eq!(rows(&read(&config)), ["1|2", "3|4"], "{contents:?}");
     }
@@ -107,8 +120,7 @@ fn types_are_the_narrowest_that_lose_nothing() {
 #[test]
 fn declared_types_hold_whatever_the_sample_looks_like() {
     let (_files, config) = Files::with("a.csv", "a,b,c,d,e\n1,2.50,007,aGk=,2013-01-01\n,,,,\n");
-    let declared =
-        json!({ "a": "text", "b": "decimal(6,2)", "c": "int32", "d": "binary", "e": "timestamptz" });
+    let declared = json!({ "a": "text", "b": "decimal(6,2)", "c": "int32", "d": "binary", "e": "timestamptz" });
     let output = read(&with(config, "columns", declared));
     let expected = [
         "a: Utf8",
@@ -118,7 +130,10 @@ fn declared_types_hold_whatever_the_sample_looks_like() {
         "e: Timestamp(µs, \"UTC\")",
     ];
     assert_eq!(columns(&output), expected);
-    assert_eq!(rows(&output), ["1|2.50|7|6869|2013-01-01T00:00:00Z", "∅|∅|∅|∅|∅"]);
+    assert_eq!(
+        rows(&output),
+        ["1|2.50|7|6869|2013-01-01T00:00:00Z", "∅|∅|∅|∅|∅"]
+    );
 }
 
 #[test]
@@ -150,6 +165,12 @@ fn a_row_up_to_the_limit_is_read_and_one_above_it_is_not() {
     assert_eq!(rows(&read(&config)), ["x".repeat(4000)]);
     let (files, config) = Files::with("a.csv", format!("a\n1\n\"{}\n", "x".repeat(5000)));
     let message = files.clean(&fails(&config).message);
-    assert!(message.starts_with("a.csv:3: the row is larger than"), "{message}");
-    assert!(message.contains("a quote that is never closed"), "{message}");
+    assert!(
+        message.starts_with("a.csv:3: the row is larger than"),
+        "{message}"
+    );
+    assert!(
+        message.contains("a quote that is never closed"),
+        "{message}"
+    );
 }

@@ -30,7 +30,10 @@ fn a_quote_in_the_wrong_place_is_named_by_its_line() {
          or set quote: \"\" if quotes mean nothing in this file"
     );
     let message = failure("a.csv", "a,b\n\"1\n\",\"x\"y\n");
-    assert!(message.starts_with("a.csv:3: field 2 has text after its closing quote"), "{message}");
+    assert!(
+        message.starts_with("a.csv:3: field 2 has text after its closing quote"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -60,7 +63,9 @@ fn text_of_another_encoding_is_refused() {
     );
     assert!(failure("a.csv", b"\xff\xfea\0").contains("is UTF-16"));
     assert!(failure("a.csv", b"caf\xe9,b\n").starts_with("a.csv:1: the name of column 1"));
-    assert!(failure("a.jsonl", b"{\"a\":1}\n{\"a\":\"\xe9\"}\n").starts_with("a.jsonl:2:7: the line"));
+    assert!(
+        failure("a.jsonl", b"{\"a\":1}\n{\"a\":\"\xe9\"}\n").starts_with("a.jsonl:2:7: the line")
+    );
 }
 
 #[test]
@@ -81,7 +86,12 @@ fn a_header_has_to_be_there_and_to_tell_columns_apart() {
 fn a_declared_column_has_to_exist() {
     let (_files, config) = Files::with("a.csv", "dep_time,b\n1,2\n");
     assert_eq!(
-        fails(&with(config.clone(), "columns", json!({ "dep_tme": "text" }))).message,
+        fails(&with(
+            config.clone(),
+            "columns",
+            json!({ "dep_tme": "text" })
+        ))
+        .message,
         "columns: there is no column \"dep_tme\"; did you mean \"dep_time\"?"
     );
     assert_eq!(
@@ -109,7 +119,10 @@ fn a_gzip_file_that_is_cut_off_is_not_an_end() {
 fn what_is_not_gzip_is_not_unpacked() {
     let (files, config) = Files::with("a.csv", "a,b\n1,2\n");
     let message = files.clean(&fails(&with(config, "compression", json!("gzip"))).message);
-    assert!(message.starts_with("a.csv: not valid gzip data"), "{message}");
+    assert!(
+        message.starts_with("a.csv: not valid gzip data"),
+        "{message}"
+    );
     let (_files, config) = Files::with("a.csv.gz", "a,b\n1,2\n");
     assert_eq!(super::rows(&super::read(&config)), ["1|2"]);
 }
@@ -124,7 +137,10 @@ fn a_file_that_is_not_there_or_is_a_folder_is_named() {
     let path = files.path().join("folder.csv");
     fs::create_dir(&path).unwrap();
     let message = files.clean(&fails(&json!({ "path": [path] })).message);
-    assert_eq!(message, "folder.csv is a folder; name files, for example folder.csv/*.csv");
+    assert_eq!(
+        message,
+        "folder.csv is a folder; name files, for example folder.csv/*.csv"
+    );
 }
 
 #[test]
@@ -137,6 +153,13 @@ fn a_file_that_changes_after_the_plan_is_a_conflict() {
     let partition = plan.partitions.remove(0);
     let reading = vesicle_connector::native::read(source, request, partition, None, 10);
     let error = block_on(reading.outcome).unwrap_err();
-    assert_eq!((error.category, error.retryable), (Category::Conflict, false));
-    assert!(files.clean(&error.message).starts_with("a.csv: the file has changed since"));
+    assert_eq!(
+        (error.category, error.retryable),
+        (Category::Conflict, false)
+    );
+    assert!(
+        files
+            .clean(&error.message)
+            .starts_with("a.csv: the file has changed since")
+    );
 }

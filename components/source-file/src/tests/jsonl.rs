@@ -62,9 +62,15 @@ fn a_key_that_comes_up_after_the_sample_is_refused_unless_declared() {
 fn a_file_without_rows_needs_declared_columns() {
     let (files, config) = Files::with("a.jsonl", "\n");
     let message = files.clean(&fails(&config).message);
-    assert!(message.starts_with("a.jsonl: the file has no rows"), "{message}");
+    assert!(
+        message.starts_with("a.jsonl: the file has no rows"),
+        "{message}"
+    );
     let output = read(&with(config, "columns", json!({ "a": "date" })));
-    assert_eq!((columns(&output), output.rows()), (vec!["a: Date32".to_owned()], 0));
+    assert_eq!(
+        (columns(&output), output.rows()),
+        (vec!["a: Date32".to_owned()], 0)
+    );
 }
 
 #[test]
@@ -75,8 +81,14 @@ fn a_value_that_does_not_fit_the_sample_is_refused() {
     };
     for value in ["\"1\"", "1.0", "9223372036854775808", "[1]", "true"] {
         let message = message(&format!("{{\"a\":{value}}}"));
-        assert!(message.starts_with("a.jsonl:2: column \"a\": "), "{value}: {message}");
-        assert!(message.contains("is not of type int64"), "{value}: {message}");
+        assert!(
+            message.starts_with("a.jsonl:2: column \"a\": "),
+            "{value}: {message}"
+        );
+        assert!(
+            message.contains("is not of type int64"),
+            "{value}: {message}"
+        );
     }
     assert!(message("{\"a\":1,\"a\":2}").contains("\"a\" occurs twice"));
     assert!(message("{\"a\":\"\\ud800\"}").contains("not valid JSON"));

@@ -4,6 +4,7 @@ mod csv;
 mod errors;
 mod jsonl;
 mod parquet;
+mod property;
 mod several;
 
 use std::fs;
@@ -63,7 +64,11 @@ fn read(config: &Value) -> Output {
     let output = block_on(testing::read::<FileSource>(config.clone(), "any")).unwrap();
     output.outcome.clone().unwrap();
     // Reading on from any cursor gives the rest: for whatever any test reads.
-    block_on(testing::assert_resumable::<FileSource>(config.clone(), "any")).unwrap();
+    block_on(testing::assert_resumable::<FileSource>(
+        config.clone(),
+        "any",
+    ))
+    .unwrap();
     output
 }
 
@@ -83,7 +88,11 @@ fn failure(name: &str, contents: impl AsRef<[u8]>) -> String {
 /// `name: type` of each column.
 fn columns(output: &Output) -> Vec<String> {
     let schema = output.schema().unwrap();
-    schema.fields().iter().map(|field| format!("{}: {}", field.name(), field.data_type())).collect()
+    schema
+        .fields()
+        .iter()
+        .map(|field| format!("{}: {}", field.name(), field.data_type()))
+        .collect()
 }
 
 /// Rows as text, values apart by `|`, NULL as `∅`.
@@ -92,8 +101,9 @@ fn rows(output: &Output) -> Vec<String> {
     let of_batch = |batch: &RecordBatch| {
         let columns: Vec<ArrayRef> = batch.columns().iter().map(known_zone).collect();
         let columns = columns.iter();
-        let columns: Vec<_> =
-            columns.map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+        let columns: Vec<_> = columns
+            .map(|column| ArrayFormatter::try_new(column, &options).unwrap())
+            .collect();
         (0..batch.num_rows())
             .map(|row| {
                 let values = columns.iter().map(|column| column.value(row).to_string());

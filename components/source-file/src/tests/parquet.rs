@@ -33,7 +33,13 @@ fn write(batch: &RecordBatch, compression: Compression) -> Vec<u8> {
 }
 
 fn expected(from: i64, count: i64) -> Vec<String> {
-    let name = |id: i64| if id % 3 > 0 { format!("{id}|name {id}") } else { format!("{id}|∅") };
+    let name = |id: i64| {
+        if id % 3 > 0 {
+            format!("{id}|name {id}")
+        } else {
+            format!("{id}|∅")
+        }
+    };
     (from..from + count).map(name).collect()
 }
 
@@ -89,10 +95,18 @@ fn files_of_other_types_are_refused() {
 #[test]
 fn what_is_not_parquet_or_is_cut_off_is_refused() {
     let whole = file(0, 16, Compression::SNAPPY);
-    let contents = [&b""[..], b"a,b\n1,2\n", &whole[..whole.len() - 1], &whole[20..whole.len() - 9]];
+    let contents = [
+        &b""[..],
+        b"a,b\n1,2\n",
+        &whole[..whole.len() - 1],
+        &whole[20..whole.len() - 9],
+    ];
     for contents in contents {
         let message = failure("a.parquet", contents);
-        assert!(message.starts_with("a.parquet: not a Parquet file, or one that is cut off"), "{message}");
+        assert!(
+            message.starts_with("a.parquet: not a Parquet file, or one that is cut off"),
+            "{message}"
+        );
     }
 }
 
@@ -105,7 +119,10 @@ fn a_damaged_page_is_named_by_its_row_group() {
     let (files, config) = Files::with("a.parquet", contents);
     let error = fails(&config);
     assert_eq!(error.category, Category::Data);
-    assert!(files.clean(&error.message).starts_with("a.parquet"), "{error}");
+    assert!(
+        files.clean(&error.message).starts_with("a.parquet"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -114,13 +131,17 @@ fn a_codec_that_needs_c_is_named() {
     // The footer names the codec of each column chunk: field 4, an i32 in zigzag.
     let zstd = [0x15, 0x0c];
     let snappy = [0x15, 0x02];
-    let footer = contents.len() - 8 - u32::from_le_bytes(
-        contents[contents.len() - 8..contents.len() - 4].try_into().unwrap(),
-    ) as usize;
+    let footer = contents.len()
+        - 8
+        - u32::from_le_bytes(
+            contents[contents.len() - 8..contents.len() - 4]
+                .try_into()
+                .unwrap(),
+        ) as usize;
     let chunk = |bytes: &[u8], from: usize| {
         // After the path of the column ("id") comes the codec.
-        let path = bytes[from..].windows(3).position(|part| part == b"\x02id").unwrap() + from;
-        path
+        let part = bytes[from..].windows(3).position(|part| part == b"\x02id");
+        part.unwrap() + from
     };
     let mut from = footer;
     // The schema names the column first, the column chunk second.

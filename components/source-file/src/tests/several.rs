@@ -57,7 +57,11 @@ fn a_projection_reads_the_named_columns_in_their_order() {
         let output = block_on(testing::read::<FileSource>(config.clone(), &request)).unwrap();
         assert_eq!(columns(&output), ["c: Int64", "a: Int64"]);
         assert_eq!(rows(&output), ["2|1", "∅|∅"]);
-        block_on(testing::assert_resumable::<FileSource>(config.clone(), &request)).unwrap();
+        block_on(testing::assert_resumable::<FileSource>(
+            config.clone(),
+            &request,
+        ))
+        .unwrap();
         request.columns = vec!["d".to_owned()];
         let error = block_on(testing::read::<FileSource>(config, &request)).unwrap_err();
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Calls that answer at once: spec, check, discover, plan, begin, finish, abort.
 //!
-//! Each has the deadline of [`CALL_DEADLINE`]; streams are the business of
-//! [`super::stages`].
+//! Each has the connector's idle timeout as its deadline; streams are the
+//! business of [`super::stages`].
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use super::bindings::types::{Error as GuestError, Spec};
 use super::bindings::{Load, LoadRequest, ReadPlan, StreamInfo, StreamRequest, Summary};
 use super::{Connector, Failure, Role};
 
-/// How long a call other than a stream may take, waiting included.
-const CALL_DEADLINE: Duration = Duration::from_secs(300);
+/// How long a component may take to say what it is, which needs no work.
+const SPEC_DEADLINE: Duration = Duration::from_secs(10);
 
 type Answer<T> = wasmtime::Result<Result<T, GuestError>>;
 
@@ -45,7 +45,7 @@ async fn call<B: Send + Sync, T: Send>(
 async fn instance(connector: &Connector) -> Result<Instance, Failure> {
     connector
         .wired
-        .instantiate(connector.budget.with_deadline(Some(CALL_DEADLINE)))
+        .instantiate(connector.budget.with_deadline(Some(connector.idle_timeout)))
         .await
         .map_err(|error| connector.pool_failure(&error))
 }
@@ -56,6 +56,7 @@ async fn instance(connector: &Connector) -> Result<Instance, Failure> {
 ///
 /// Whatever stopped it; the caller has no [`Connector`] yet.
 pub async fn spec_of(wired: &Wired, role: Role, budget: Budget) -> vesicle_pool::Result<Spec> {
+    let budget = budget.with_deadline(Some(SPEC_DEADLINE));
     let mut instance = wired.instantiate(budget).await?;
     let exports = instance.exports;
     let spec = instance

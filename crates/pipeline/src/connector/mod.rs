@@ -135,7 +135,8 @@ impl From<GuestError> for Failure {
         Self::Reported {
             category: error.category,
             code: error.code,
-            message: error.message,
+            // No line of it can be taken for one of ours.
+            message: error.message.trim_end().replace('\n', "\n  "),
             retryable: error.retryable,
             retry_after: error.retry_after.map(Duration::from_millis),
         }
@@ -148,7 +149,9 @@ impl Connector {
         use vesicle_engine::Error as E;
         let mut message = match error {
             E::Memory { .. } => format!("{error}; allow more with limits.memory in the document"),
-            E::Deadline { .. } => format!("{error}; it may be stuck"),
+            E::Deadline { .. } => {
+                format!("{error}; allow more with limits.idle_timeout in the document")
+            }
             _ => error.to_string(),
         };
         let said = self.wasi.stderr().text();

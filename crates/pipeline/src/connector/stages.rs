@@ -22,6 +22,7 @@ use super::bindings::source::SourceComponent;
 use super::bindings::transform::TransformComponent;
 use super::bindings::types::{Error as GuestError, Frame};
 use super::bindings::{Event, Load, Partition, StreamRequest};
+use super::frame::within_limits;
 use super::future::Handover;
 use super::{Connector, Failure};
 
@@ -252,7 +253,7 @@ impl TransformTask {
                             Ok(emission) => emission,
                             Err(error) => return Ok(Err(error)),
                         };
-                        let (intake, ended) = Intake::new(outgoing, counters, Pass::On);
+                        let (intake, ended) = Intake::new(outgoing, counters, within_limits);
                         drain(accessor, emission, intake, ended, || queue.is_closed())
                             .await
                             .map(Ok)

@@ -52,12 +52,7 @@ impl Move<'_> {
     /// Moves the partition. `true` means to its end.
     pub async fn run(self) -> Result<bool> {
         let (plan, stream) = (self.plan, self.request.name.clone());
-        let idle = plan
-            .connectors()
-            .map(|connector| connector.idle_timeout)
-            .max()
-            .unwrap_or_default();
-        let mut flow = Flow::<StageError>::new(idle);
+        let mut flow = Flow::<StageError>::default();
         let queues = plan.transforms.len() + 1;
         let share = usize::try_from(plan.document.resources.queue).unwrap_or(usize::MAX) / queues;
         let new_queue = || queue::<Frame>(share, self.progress.gauge.clone());
@@ -103,6 +98,7 @@ impl Move<'_> {
         committed: mpsc::UnboundedReceiver<String>,
     ) {
         let source = Arc::clone(&self.plan.source);
+        let idle_timeout = source.idle_timeout;
         let counters = self.counters(&format!("source {}", source.name));
         let policy = Policy::new(
             self.plan.document.checkpoint.clone(),
@@ -120,7 +116,7 @@ impl Move<'_> {
             counters: Arc::clone(&counters),
             stop: self.stop.clone(),
         };
-        flow.spawn(&counters, async move {
+        flow.spawn(&counters, idle_timeout, async move {
             let valve = policy.clone();
             let read = tokio::select! {
                 read = task.run(move |frame| valve.pass(frame)) => read,
@@ -142,6 +138,7 @@ impl Move<'_> {
         outgoing: Sender<Frame>,
     ) {
         let transform = Arc::clone(transform);
+        let idle_timeout = transform.idle_timeout;
         let counters = self.counters(&format!("transform {}", transform.name));
         let task = TransformTask {
             connector: Arc::clone(&transform),
@@ -150,7 +147,7 @@ impl Move<'_> {
             outgoing,
             counters: Arc::clone(&counters),
         };
-        flow.spawn(&counters, async move {
+        flow.spawn(&counters, idle_timeout, async move {
             blame(&transform, task.run().await)?;
             Ok(())
         });
@@ -163,6 +160,7 @@ impl Move<'_> {
         events: Sender<Event>,
     ) {
         let destination = Arc::clone(&self.plan.destination);
+        let idle_timeout = destination.idle_timeout;
         let counters = self.counters(&format!("destination {}", destination.name));
         let task = WriteTask {
             connector: Arc::clone(&destination),
@@ -172,7 +170,7 @@ impl Move<'_> {
             events,
             counters: Arc::clone(&counters),
         };
-        flow.spawn(&counters, async move {
+        flow.spawn(&counters, idle_timeout, async move {
             blame(&destination, task.run().await)?;
             Ok(())
         });
@@ -196,10 +194,11 @@ impl Move<'_> {
         };
         let mut sequence = self.sequence;
         let (ended, has_ended) = tokio::sync::oneshot::channel();
+        let idle_timeout = destination.idle_timeout;
         let counters = Counters::new("receipts");
         // It waits for the destination, and has no pace of its own.
         counters.doing(Doing::AwaitingInput);
-        flow.spawn(&counters, async move {
+        flow.spawn(&counters, idle_timeout, async move {
             let mut last = false;
             while let Some(event) = receipts.receive().await {
                 let receipt = match event {

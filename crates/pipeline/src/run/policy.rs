@@ -62,6 +62,10 @@ impl Policy {
 
     /// Lets a frame of the source pass.
     pub fn pass(&self, frame: Frame) -> Pass<Frame> {
+        let frame = match frame::within_limits(frame) {
+            Pass::On(frame) => frame,
+            refused => return refused,
+        };
         let mut since = self.since();
         match frame {
             Frame::Checkpoint(cursor) => {
@@ -85,7 +89,8 @@ impl Policy {
             frame => {
                 if let Some(batch) = frame::batch(&frame) {
                     since.standing = None;
-                    since.rows += batch.rows;
+                    // What a source says of its rows need not be true.
+                    since.rows = since.rows.saturating_add(batch.rows);
                     since.bytes += batch.payload.len() as u64;
                     self.progress.read(batch.rows, batch.source_bytes);
                 }

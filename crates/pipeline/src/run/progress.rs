@@ -88,9 +88,10 @@ impl Progress {
     pub fn reading(&self) -> Reading {
         let streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         let sum = |get: fn(&StreamProgress) -> &AtomicU64| {
-            streams.iter().map(|stream| get(stream).load(Relaxed)).sum()
+            let loads = streams.iter().map(|stream| get(stream).load(Relaxed));
+            loads.fold(0, u64::saturating_add)
         };
-        let in_all: u64 = sum(|s| &s.bytes_in_all);
+        let in_all = sum(|s| &s.bytes_in_all);
         Reading {
             rows_read: sum(|s| &s.rows_read),
             bytes_read: sum(|s| &s.bytes_read),

@@ -163,7 +163,7 @@ impl Context<'_> {
         }
         self.adopt(name, &held.plan, &load)?;
         let bytes = held.plan.partitions.iter().filter_map(|p| p.estimate.bytes);
-        progress.expect(bytes.sum());
+        progress.expect(bytes.fold(0, u64::saturating_add));
         if !self.partitions(stream, &held.plan, &load, progress).await? {
             return Ok(Outcome::Stopped);
         }

@@ -125,6 +125,9 @@ impl Guard {
 
     /// The path as the user would write it.
     fn full_path(&self, place: &Place, path: &str) -> String {
+        if path.starts_with('/') {
+            return path.to_owned();
+        }
         let root = self.roots.get(place.root).map_or("?", Root::guest);
         let parts = [root, &place.path, path];
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();

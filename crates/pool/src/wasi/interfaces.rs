@@ -52,11 +52,11 @@ links! {
         p2::bindings::sockets::network::add_to_linker::<_, WasiSockets>(l, &options, State::sockets)
     };
     "wasi:sockets/instance-network@0.2.12" => |l| p2::bindings::sockets::instance_network::add_to_linker::<_, WasiSockets>(l, State::sockets);
-    "wasi:sockets/ip-name-lookup@0.2.12" => |l| p2::bindings::sockets::ip_name_lookup::add_to_linker::<_, WasiSockets>(l, State::sockets);
+    "wasi:sockets/ip-name-lookup@0.2.12" => network::link_names_p2;
     "wasi:sockets/tcp@0.2.12" => |l| p2::bindings::sockets::tcp::add_to_linker::<_, WasiSockets>(l, State::sockets);
     "wasi:sockets/tcp-create-socket@0.2.12" => |l| p2::bindings::sockets::tcp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets);
     "wasi:sockets/udp@0.2.12" => |l| p2::bindings::sockets::udp::add_to_linker::<_, WasiSockets>(l, State::sockets);
-    "wasi:sockets/udp-create-socket@0.2.12" => |l| p2::bindings::sockets::udp_create_socket::add_to_linker::<_, WasiSockets>(l, State::sockets);
+    "wasi:sockets/udp-create-socket@0.2.12" => network::link_datagrams_p2;
     "wasi:clocks/types@0.3.0" => |l| p3::bindings::clocks::types::add_to_linker::<_, WasiClocks>(l, State::clocks);
     "wasi:clocks/monotonic-clock@0.3.0" => |l| p3::bindings::clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(l, State::clocks);
     "wasi:clocks/system-clock@0.3.0" => |l| p3::bindings::clocks::system_clock::add_to_linker::<_, WasiClocks>(l, State::clocks);
@@ -75,7 +75,7 @@ links! {
     "wasi:cli/terminal-stdin@0.3.0" => |l| p3::bindings::cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli);
     "wasi:cli/terminal-stdout@0.3.0" => |l| p3::bindings::cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli);
     "wasi:cli/terminal-stderr@0.3.0" => |l| p3::bindings::cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli);
-    "wasi:sockets/types@0.3.0" => |l| p3::bindings::sockets::types::add_to_linker::<_, WasiSockets>(l, State::sockets);
+    "wasi:sockets/types@0.3.0" => network::link_sockets;
     "wasi:sockets/ip-name-lookup@0.3.0" => network::link_names;
 }
 

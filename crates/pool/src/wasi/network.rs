@@ -2,15 +2,18 @@
 //!
 //! Invariants: a name is resolved by the host when it is granted, never by the
 //! guest; a guest connects to the addresses that its endpoints were pinned to,
-//! on their ports, and binds and listens on nothing.
+//! on their ports, listens on nothing and sends no datagrams; whatever it tries
+//! beside that is in the audit.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use vesicle_engine::State;
-use wasmtime::component::{Accessor, Linker};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::p2::bindings::sockets as p2;
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup, types};
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSockets, WasiSocketsView as _};
 
@@ -51,10 +54,11 @@ fn decide(
     address: SocketAddr,
     used_for: SocketAddrUse,
 ) -> bool {
-    // Connecting binds to no address in particular first.
+    // Connecting binds to no address in particular first. What the socket is
+    // then used for is decided on its own.
     let implicit = address.ip().is_unspecified() && address.port() == 0;
     if matches!(used_for, SocketAddrUse::TcpBind) && implicit {
-        return !pinned.is_empty();
+        return true;
     }
     let endpoint = pinned.get(&address);
     let connects = matches!(used_for, SocketAddrUse::TcpConnect);
@@ -72,7 +76,8 @@ fn decide(
     allowed
 }
 
-/// The names that a guest can look up, with the addresses they are pinned to.
+/// The names that a guest can look up, with the addresses they are pinned to;
+/// and what it is refused by name or by kind.
 pub(super) struct Names {
     component: String,
     addresses: HashMap<String, Vec<IpAddr>>,
@@ -95,6 +100,18 @@ impl Names {
             addresses,
             audit: audit.clone(),
         }
+    }
+
+    /// Records a lookup that is refused whatever the name.
+    fn refuse(&self, name: &str) {
+        self.audit
+            .record(&self.component, Access::Resolve, name, false);
+    }
+
+    /// Records a datagram socket that is refused.
+    fn refuse_datagrams(&self) {
+        self.audit
+            .record(&self.component, Access::Connect, "anything by UDP", false);
     }
 
     fn look_up(&self, name: &str) -> Option<Vec<IpAddr>> {
@@ -129,6 +146,61 @@ pub(super) fn link_names(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 Box::pin(async move { Ok((answer,)) })
             },
         )
+}
+
+type NotFound = Result<Resource<p2::ip_name_lookup::ResolveAddressStream>, p2::network::ErrorCode>;
+
+/// Name lookup of WASI 0.2, which answers for no host.
+pub(super) fn link_names_p2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    p2::ip_name_lookup::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
+    type Params = (Resource<p2::network::Network>, String);
+    linker
+        .instance("wasi:sockets/ip-name-lookup@0.2.12")?
+        .func_wrap(
+            "resolve-addresses",
+            |mut store: StoreContextMut<'_, State>, (_, name): Params| {
+                if let Some(names) = store.data_mut().extensions.get::<Names>() {
+                    names.refuse(&name);
+                }
+                let answer: NotFound = Err(p2::network::ErrorCode::AccessDenied);
+                Ok((answer,))
+            },
+        )
+}
+
+fn refuse_datagrams(store: &mut StoreContextMut<'_, State>) {
+    if let Some(names) = store.data_mut().extensions.get::<Names>() {
+        names.refuse_datagrams();
+    }
+}
+
+/// Datagram sockets of WASI 0.2: there are none.
+pub(super) fn link_datagrams_p2(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    p2::udp_create_socket::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
+    linker
+        .instance("wasi:sockets/udp-create-socket@0.2.12")?
+        .func_wrap(
+            "create-udp-socket",
+            |mut store: StoreContextMut<'_, State>, (_,): (p2::network::IpAddressFamily,)| {
+                refuse_datagrams(&mut store);
+                let answer: Result<Resource<p2::udp::UdpSocket>, _> =
+                    Err(p2::network::ErrorCode::AccessDenied);
+                Ok((answer,))
+            },
+        )
+}
+
+/// Sockets of WASI 0.3, without those for datagrams.
+pub(super) fn link_sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    types::add_to_linker::<_, WasiSockets>(linker, State::sockets)?;
+    linker.instance("wasi:sockets/types@0.3.0")?.func_wrap(
+        "[static]udp-socket.create",
+        |mut store: StoreContextMut<'_, State>, (_,): (types::IpAddressFamily,)| {
+            refuse_datagrams(&mut store);
+            let answer: Result<Resource<types::UdpSocket>, _> = Err(types::ErrorCode::AccessDenied);
+            Ok((answer,))
+        },
+    )
 }
 
 fn ip_address(address: IpAddr) -> types::IpAddress {
@@ -171,13 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_can_be_bound_or_listened_on() {
+    fn no_address_can_be_bound_and_nothing_listened_on() {
         let granted = ["10.0.0.1:5432"];
         assert!(
-            check("0.0.0.0:0", SocketAddrUse::TcpBind, &granted),
-            "implicit in connecting"
+            check("0.0.0.0:0", SocketAddrUse::TcpBind, &[]),
+            "implicit in connecting, which is decided on next"
         );
-        assert!(!check("0.0.0.0:0", SocketAddrUse::TcpBind, &[]));
         assert!(!check("0.0.0.0:80", SocketAddrUse::TcpBind, &granted));
         assert!(!check("10.0.0.1:5432", SocketAddrUse::TcpListen, &granted));
         assert!(!check("10.0.0.1:5432", SocketAddrUse::UdpBind, &granted));

@@ -1,0 +1,41 @@
+//! Builds the components and the host.
+
+use crate::arguments::Profile;
+use crate::command::{self, cargo, heading};
+use crate::error::Result;
+use crate::guests;
+use crate::toolchain;
+use crate::tree::Tree;
+
+/// Builds everything.
+pub fn all(tree: &Tree, profile: Profile) -> Result<()> {
+    components(tree, profile)?;
+    host(tree, profile)
+}
+
+/// Builds the components, and puts them where the profile's binary finds them.
+pub fn components(tree: &Tree, profile: Profile) -> Result<()> {
+    toolchain::ensure_target(tree)?;
+    heading("building the components");
+    let built = guests::build(&tree.components(), &tree.components_target())?;
+    guests::install(&built, &tree.binaries(profile).join("components"))?;
+    let workspace = tree.test_guests();
+    if workspace.join("Cargo.toml").is_file() {
+        heading("building the components of the tests");
+        let built = guests::build(&workspace, &workspace.join("target"))?;
+        guests::install(&built, &tree.binaries(profile).join("test-components"))?;
+    }
+    Ok(())
+}
+
+/// Builds the host: always the whole workspace. A single package would have
+/// its dependencies compiled with other features, which takes minutes.
+pub fn host(tree: &Tree, profile: Profile) -> Result<()> {
+    heading("building the host (the first time takes minutes)");
+    let mut build = cargo(&tree.root);
+    build.args(["build", "--workspace"]);
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    command::run(build.arg("--target-dir").arg(&tree.target))
+}
