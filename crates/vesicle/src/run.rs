@@ -60,7 +60,9 @@ async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
         print_json(&value);
         if let Err(error) = done {
             Failed::new(exit, plan.redactor.redact(&error.to_string())).print();
-            return Ok(exit);
+            if exit != Exit::Interrupted {
+                return Ok(exit);
+            }
         }
     } else if let Err(error) = done {
         let failed = Failed::new(exit, plan.redactor.redact(&error.to_string()));

@@ -14,6 +14,7 @@ mod stream;
 pub use progress::{Notices, Progress, Reading, StreamProgress};
 pub use report::{Report, Status, StreamReport};
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -125,13 +126,31 @@ fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepare
 fn make_folders(plan: &Plan) -> Result<()> {
     for connector in plan.connectors() {
         for folder in &connector.grants.folders {
-            std::fs::create_dir_all(&folder.host).map_err(|error| Error::Folder {
+            make_folder(&folder.host).map_err(|error| Error::Folder {
                 folder: folder.guest.clone(),
                 error,
             })?;
         }
     }
     Ok(())
+}
+
+/// Makes a folder and those it lies in, durably: whatever a connector syncs in
+/// one goes with it if its name is lost.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_folder(parent)?;
+    match std::fs::create_dir(folder) {
+        Err(error) if !folder.is_dir() => return Err(error),
+        _ => {}
+    }
+    std::fs::File::open(parent)?.sync_all()
 }
 
 async fn streams(context: &Context<'_>, resumed: bool) -> (Vec<StreamReport>, Result<()>) {

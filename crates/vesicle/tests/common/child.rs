@@ -143,7 +143,6 @@ impl Drop for Running {
 }
 
 /// What a process left.
-#[derive(Debug)]
 pub struct Ended {
     /// How it ended.
     pub status: ExitStatus,
@@ -151,6 +150,20 @@ pub struct Ended {
     pub stdout: String,
     /// What it said.
     pub stderr: String,
+}
+
+impl std::fmt::Debug for Ended {
+    /// Without the report's long tables.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = self.stdout.clone();
+        if let Ok(mut report) = serde_json::from_str::<serde_json::Value>(&shown) {
+            if let Some(report) = report.as_object_mut() {
+                report.remove("audit");
+            }
+            shown = report.to_string();
+        }
+        write!(f, "{}\nstdout: {shown}\nstderr: {}", self.status, self.stderr)
+    }
 }
 
 impl Ended {

@@ -8,12 +8,13 @@ use super::child::Running;
 use super::document::Pipeline;
 
 /// The calls that are looked at.
-const CALLS: &str = "fsync,fdatasync,rename,renameat,renameat2,write,pwrite64,pwritev";
+const CALLS: &str =
+    "fsync,fdatasync,rename,renameat,renameat2,write,pwrite64,pwritev,mkdir,mkdirat";
 
 /// A system call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// What it does: `sync`, `rename` or `write`.
+    /// What it does: `sync`, `rename`, `write` or `make` a folder.
     pub does: &'static str,
     /// The file or folder; where it is renamed, its name before.
     pub path: String,
@@ -107,16 +108,19 @@ fn parse_call(text: &str, line: usize) -> Option<Call> {
         "fsync" | "fdatasync" => "sync",
         "rename" | "renameat" | "renameat2" => "rename",
         "write" | "pwrite64" | "pwritev" => "write",
+        "mkdir" | "mkdirat" => "make",
         _ => return None,
     };
+    let mut names = arguments.split('"').skip(1).step_by(2);
+    let mut folders = arguments.split('<').skip(1).map(|rest| rest.split('>').next());
+    let mut next = || match names.next()? {
+        absolute if absolute.starts_with('/') => Some(absolute.to_owned()),
+        name => Some(format!("{}/{name}", folders.next()??)),
+    };
     let (path, to) = match does {
-        "rename" => {
-            let mut names = arguments.split('"').skip(1).step_by(2);
-            let mut folders = arguments.split('<').skip(1).map(|rest| rest.split('>').next());
-            let mut next = || Some(format!("{}/{}", folders.next()??, names.next()?));
-            (next()?, next()?)
-        }
-        _ => (arguments.split_once('<')?.1.split_once('>')?.0.to_owned(), String::new()),
+        "rename" => (next()?, next()?),
+        "make" => (next()?, String::new()),
+        _ => (folders.next()??.to_owned(), String::new()),
     };
     Some(Call { does, path, to, began: line, ended: line })
 }
