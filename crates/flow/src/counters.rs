@@ -45,6 +45,8 @@ pub struct Counters {
     doing: AtomicU8,
     /// Nanoseconds from `born` to the last time an item moved.
     moved_at: AtomicU64,
+    /// What `busy_nanos` was then.
+    busy_at_move: AtomicU64,
     ended_at: AtomicU64,
 }
 
@@ -90,6 +92,7 @@ impl Counters {
             polling: AtomicU8::new(0),
             doing: AtomicU8::new(Doing::Working as u8),
             moved_at: AtomicU64::new(0),
+            busy_at_move: AtomicU64::new(0),
             ended_at: AtomicU64::new(0),
         })
     }
@@ -111,7 +114,13 @@ impl Counters {
     /// An item moved in or out, of whatever kind.
     pub fn moved(&self) {
         self.doing(Doing::Working);
+        self.clear_stall();
+    }
+
+    fn clear_stall(&self) {
         self.moved_at.store(self.age_nanos(), Relaxed);
+        self.busy_at_move
+            .store(self.busy_nanos.load(Relaxed), Relaxed);
     }
 
     /// Says what the stage is doing from now on.
@@ -119,7 +128,7 @@ impl Counters {
         let before = self.doing.swap(doing as u8, Relaxed);
         if before != doing as u8 && doing == Doing::Working {
             // Time spent waiting for a neighbour is not the stage's own.
-            self.moved_at.store(self.age_nanos(), Relaxed);
+            self.clear_stall();
         }
     }
 
@@ -132,10 +141,13 @@ impl Counters {
         Duration::from_nanos(self.age_nanos().saturating_sub(self.moved_at.load(Relaxed)))
     }
 
-    /// Whether the stage's code is running at this moment, rather than waiting.
+    /// Whether the stage computes while nothing moves, rather than waiting: it
+    /// runs at this moment, or has for most of the stall.
     #[must_use]
     pub fn is_computing(&self) -> bool {
-        self.polling.load(Relaxed) > 0
+        let busy = self.busy_nanos.load(Relaxed);
+        let busy = busy.saturating_sub(self.busy_at_move.load(Relaxed));
+        self.polling.load(Relaxed) > 0 || 2 * u128::from(busy) > self.stalled_for().as_nanos()
     }
 
     /// The stage has ended.
@@ -222,6 +234,22 @@ mod tests {
         let figures = counters.figures();
         assert!((50..150).contains(&figures.busy_ms), "{figures:?}");
         assert!(figures.waiting_ms >= 150, "{figures:?}");
+    }
+
+    #[tokio::test]
+    async fn a_stage_that_gives_way_now_and_then_still_computes() {
+        let counters = Counters::new("x");
+        let spin = async {
+            for _ in 0..20 {
+                let end = Instant::now() + Duration::from_millis(5);
+                while Instant::now() < end {}
+                tokio::task::yield_now().await;
+            }
+        };
+        Timed::new(Arc::clone(&counters), spin).await;
+        assert!(counters.is_computing());
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert!(!counters.is_computing());
     }
 
     #[test]

@@ -49,6 +49,30 @@ fn part_manifest_and_their_folders_are_synced_before_a_commit_is_acknowledged() 
     }
 }
 
+#[test]
+fn the_folders_of_the_destination_are_durable_before_the_first_commit() {
+    let small = Small::without_old("append");
+    let calls = parse(&trace_of(&small.pipeline));
+    let folder = small.pipeline.folder.path().canonicalize().unwrap().display().to_string();
+    let here = |path: &str| path.replacen("./", &format!("{folder}/"), 1);
+    let out = format!("{folder}/out");
+    let part = calls.iter().find(|call| call.does == "write" && call.path.contains("/part-"));
+    let part = part.unwrap();
+    let made = calls.iter().filter(|call| call.does == "make" && here(&call.path).starts_with(&out));
+    let mut folders = 0;
+    for call in made {
+        let path = here(&call.path);
+        let (parent, _) = path.rsplit_once('/').unwrap();
+        let synced = calls.iter().any(|sync| {
+            sync.syncs(parent) && sync.began > call.ended && sync.ended < part.began
+        });
+        assert!(synced, "{parent} is not synced after {path} was made in it");
+        folders += 1;
+    }
+    // out, its .vesicle, the stream's two folders, the load's two.
+    assert_eq!(folders, 6);
+}
+
 /// A trace of one commit, with a second thread that acknowledges it.
 const COMMIT: &str = "\
 1 pwrite64(9</o/load/parts/part-1.csv>, \"a\", 1, 0) = 1

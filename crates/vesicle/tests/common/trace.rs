@@ -71,34 +71,36 @@ pub fn wrap(mut wrapper: Command, wrapped: &Command) -> Command {
     wrapper
 }
 
-/// The calls that a trace tells of, in the order in which they began.
+/// The calls that a trace tells of, in the order in which they began. Those that
+/// failed are left out.
 pub fn parse(trace: &str) -> Vec<Call> {
-    let mut calls = Vec::new();
+    let mut calls: Vec<Option<Call>> = Vec::new();
     // What a thread had begun when another one did something.
-    let mut open: Vec<(&str, Option<usize>)> = Vec::new();
+    let mut open: Vec<(&str, usize)> = Vec::new();
     for (line, text) in trace.lines().enumerate() {
         let Some((thread, text)) = text.split_once(' ') else {
             continue;
         };
         let text = text.trim_start();
-        if text.starts_with("<...") {
+        let place = if text.starts_with("<...") {
             let place = open.iter().position(|(other, _)| *other == thread);
-            let (_, call) = open.swap_remove(place.expect("it was begun"));
-            if let Some(call) = call {
-                let call: &mut Call = &mut calls[call];
-                call.ended = line;
-            }
-            continue;
-        }
-        let call = parse_call(text, line);
-        if text.ends_with("<unfinished ...>") {
-            open.push((thread, call.as_ref().map(|_| calls.len())));
+            open.swap_remove(place.expect("it was begun")).1
         } else {
-            assert!(call.is_none() || !text.contains(") = -1"), "a call failed: {text}");
+            let begun = text.strip_suffix("<unfinished ...>");
+            calls.push(parse_call(begun.unwrap_or(text), line));
+            if begun.is_some() {
+                open.push((thread, calls.len() - 1));
+                continue;
+            }
+            calls.len() - 1
+        };
+        if text.contains(" = -1 ") {
+            calls[place] = None;
+        } else if let Some(call) = &mut calls[place] {
+            call.ended = line;
         }
-        calls.extend(call);
     }
-    calls
+    calls.into_iter().flatten().collect()
 }
 
 /// The call that a line begins with, if it is about files.
@@ -113,14 +115,15 @@ fn parse_call(text: &str, line: usize) -> Option<Call> {
     };
     let mut names = arguments.split('"').skip(1).step_by(2);
     let mut folders = arguments.split('<').skip(1).map(|rest| rest.split('>').next());
-    let mut next = || match names.next()? {
-        absolute if absolute.starts_with('/') => Some(absolute.to_owned()),
-        name => Some(format!("{}/{name}", folders.next()??)),
+    // A path alone is one from the working folder.
+    let mut next = || {
+        let folder = folders.next().flatten().unwrap_or(".");
+        names.next().map(|name| format!("{folder}/{}", name.trim_start_matches("./")))
     };
     let (path, to) = match does {
         "rename" => (next()?, next()?),
         "make" => (next()?, String::new()),
-        _ => (folders.next()??.to_owned(), String::new()),
+        _ => (folders.next().flatten()?.to_owned(), String::new()),
     };
     Some(Call { does, path, to, began: line, ended: line })
 }
