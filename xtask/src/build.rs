@@ -7,7 +7,7 @@ use crate::guests;
 use crate::toolchain;
 use crate::tree::Tree;
 
-/// Builds everything.
+/// Builds everything that a user has.
 pub fn all(tree: &Tree, profile: Profile) -> Result<()> {
     components(tree, profile)?;
     host(tree, profile)
@@ -18,14 +18,19 @@ pub fn components(tree: &Tree, profile: Profile) -> Result<()> {
     toolchain::ensure_target(tree)?;
     heading("building the components");
     let built = guests::build(&tree.components(), &tree.components_target())?;
-    guests::install(&built, &tree.binaries(profile).join("components"))?;
+    guests::install(&built, &tree.binaries(profile).join("components"))
+}
+
+/// Builds the components that only tests run, if there are any.
+pub fn test_components(tree: &Tree) -> Result<()> {
     let workspace = tree.test_guests();
-    if workspace.join("Cargo.toml").is_file() {
-        heading("building the components of the tests");
-        let built = guests::build(&workspace, &workspace.join("target"))?;
-        guests::install(&built, &tree.binaries(profile).join("test-components"))?;
+    if !workspace.join("Cargo.toml").is_file() {
+        return Ok(());
     }
-    Ok(())
+    toolchain::ensure_target(tree)?;
+    heading("building the components of the tests");
+    let built = guests::build(&workspace, &workspace.join("target"))?;
+    guests::install(&built, &tree.binaries(Profile::Dev).join("test-components"))
 }
 
 /// Builds the host: always the whole workspace. A single package would have

@@ -21,7 +21,7 @@ mod tree;
 
 use std::process::ExitCode;
 
-use arguments::Task;
+use arguments::{Profile, Task};
 use error::Error;
 use tree::Tree;
 
@@ -48,7 +48,13 @@ fn carry_out(task: Task) -> Result<(), Error> {
             println!("{}", arguments::HELP);
             Ok(())
         }
-        Task::Build(profile) => build::all(&tree, profile),
+        Task::Build(profile) => {
+            build::all(&tree, profile)?;
+            match profile {
+                Profile::Dev => build::test_components(&tree),
+                Profile::Release => Ok(()),
+            }
+        }
         Task::Demo => demo::run(&tree),
         Task::Prepare => prepare::all(&tree),
         Task::Test { full } => test::run(&tree, full),

@@ -6,15 +6,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::command::{self, heading};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::tree::Tree;
 
-/// The independent reader.
-const PYARROW: &str = "26.0.1";
+/// Names the independent reader, pyarrow, and its version.
+const REQUIREMENTS: &str = "tests/independent/requirements.txt";
+/// Prints what is installed as that file would name it.
+const INSTALLED: &str = "import pyarrow; print('pyarrow==' + pyarrow.__version__)";
 /// The size of the flights, unpacked, in bytes.
 const FLIGHTS_BYTES: u64 = 31_053_850;
 /// Unpacks the first file of an archive; zipfile checks its sum.
@@ -62,28 +64,28 @@ fn strace() -> Result<()> {
 }
 
 /// Makes sure that `venv/bin/python` in the target folder has pyarrow.
-fn python(tree: &Tree) -> Result<PathBuf> {
+fn python(tree: &Tree) -> Result<()> {
+    let requirements = tree.root.join(REQUIREMENTS);
+    let wanted = fs::read_to_string(&requirements).map_err(Error::file(&requirements))?;
+    let wanted = wanted.trim();
     let venv = tree.target.join("venv");
     let python = venv.join("bin/python");
-    let check = format!("import pyarrow; assert pyarrow.__version__ == '{PYARROW}'");
-    let is_there = || command::succeeds(Command::new(&python).args(["-c", &check]));
+    let is_there = || {
+        let mut ask = Command::new(&python);
+        ask.args(["-c", INSTALLED]).stderr(Stdio::null());
+        ask.output()
+            .is_ok_and(|said| String::from_utf8_lossy(&said.stdout).trim() == wanted)
+    };
     if is_there() {
-        return Ok(python);
+        return Ok(());
     }
-    heading(&format!(
-        "installing pyarrow {PYARROW} in {}",
-        tree.shown(&venv)
-    ));
-    command::run(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&venv),
-    )
-    .map_err(|error| {
+    heading(&format!("installing {wanted} in {}", tree.shown(&venv)));
+    let mut make = Command::new("python3");
+    command::run(make.args(["-m", "venv", "--clear"]).arg(&venv)).map_err(|error| {
         Error::unmet(format!(
             "tests read files with pyarrow, in a virtual environment that cannot be made: \
-                 {error}; install Python 3 with its venv (Debian: `apt-get install python3-venv`) \
-                 and repeat"
+             {error}; install Python 3 with its venv (Debian: `apt-get install python3-venv`) \
+             and repeat"
         ))
     })?;
     let mut install = Command::new(&python);
@@ -96,20 +98,20 @@ fn python(tree: &Tree) -> Result<PathBuf> {
     ]);
     // A wheel or nothing: building Arrow takes a compiler and an hour.
     install
-        .args(["--only-binary", ":all:"])
-        .arg(format!("pyarrow=={PYARROW}"));
+        .args(["--only-binary", ":all:", "-r"])
+        .arg(&requirements);
     command::run(&mut install).map_err(|error| {
         Error::unmet(format!(
-            "pyarrow {PYARROW}, which tests read files with, cannot be installed: {error}; what \
-             pip said is above. It needs PyPI, or a mirror in pip's configuration"
+            "{wanted}, which tests read files with, cannot be installed: {error}; what pip said \
+             is above. It needs PyPI, or a mirror in pip's configuration"
         ))
     })?;
     if is_there() {
-        return Ok(python);
+        return Ok(());
     }
+    let venv = venv.display();
     Err(Error::unmet(format!(
-        "pyarrow was installed in {} and cannot be used",
-        venv.display()
+        "{wanted} was installed in {venv} and cannot be used"
     )))
 }
 

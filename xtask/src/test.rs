@@ -20,6 +20,7 @@ struct Suite {
 pub fn run(tree: &Tree, full: bool) -> Result<()> {
     prepare::all(tree)?;
     build::components(tree, Profile::Dev)?;
+    build::test_components(tree)?;
     let mut failed = Vec::new();
     let suites = suites(tree, full);
     let count = suites.len();

@@ -73,6 +73,10 @@ pub enum Status {
 pub struct Unfinished {
     /// The run that began it.
     pub run: String,
+    /// Other runs that went on with it, because their host knew nothing of the
+    /// first one.
+    #[serde(default)]
+    pub adopted_by: Vec<String>,
     /// The name of the stream.
     pub stream: String,
     /// What it does with earlier rows.
@@ -92,6 +96,9 @@ pub struct Unfinished {
 pub struct Finished {
     /// The run that began it.
     pub run: String,
+    /// Other runs that went on with it.
+    #[serde(default)]
+    pub adopted_by: Vec<String>,
     /// What its files are.
     pub format: Format,
     /// Their columns.
@@ -102,6 +109,20 @@ pub struct Finished {
     pub bytes: u64,
     /// How many files it wrote.
     pub files: u64,
+}
+
+impl Unfinished {
+    /// Whether it is the load of a run.
+    pub fn is_of(&self, run: &str) -> bool {
+        self.run == run || self.adopted_by.iter().any(|other| other == run)
+    }
+}
+
+impl Finished {
+    /// Whether it was the load of a run.
+    pub fn is_of(&self, run: &str) -> bool {
+        self.run == run || self.adopted_by.iter().any(|other| other == run)
+    }
 }
 
 /// The loads of a stream.

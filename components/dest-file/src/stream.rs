@@ -57,18 +57,20 @@ impl<'a> Stream<'a> {
             None => Record::new(&request.pipeline, &request.stream_name),
         };
         self.mend(&mut record, request.fresh)?;
-        if let Some(load) = &record.load
+        if let Some(load) = record.load.clone()
             && !request.fresh
         {
-            self.check_same(load, request, mode)?;
-            return self.describe(load);
+            self.check_same(&load, request, mode)?;
+            let load = self.adopt(record, load, &request.run)?;
+            return self.describe(&load);
         }
         self.discard(&mut record)?;
         if let Some(finished) = record.finished.as_ref()
-            && finished.run == request.run
+            && finished.is_of(&request.run)
         {
             let load = Unfinished {
                 run: finished.run.clone(),
+                adopted_by: Vec::new(),
                 stream: record.stream.clone(),
                 mode,
                 status: Status::Open,
@@ -111,6 +113,7 @@ impl<'a> Stream<'a> {
         let parts = || manifests.iter().flat_map(|manifest| &manifest.parts);
         let finished = Finished {
             run: run.to_owned(),
+            adopted_by: load.adopted_by.clone(),
             format: load.format,
             schema: load.schema.clone(),
             rows: parts().map(|part| part.rows).sum(),
@@ -234,6 +237,7 @@ impl<'a> Stream<'a> {
         }
         let load = Unfinished {
             run: request.run.clone(),
+            adopted_by: Vec::new(),
             stream: request.stream_name.clone(),
             mode,
             status: Status::Open,
@@ -248,6 +252,19 @@ impl<'a> Stream<'a> {
         record.load = Some(load.clone());
         record.write(self.disk, &self.folders.record())?;
         self.describe(&load)
+    }
+
+    /// Notes that a run goes on with a load, so that it finds it finished if
+    /// its host dies before noting that.
+    fn adopt(&self, mut record: Record, load: Unfinished, run: &str) -> Result<Unfinished> {
+        if load.is_of(run) {
+            return Ok(load);
+        }
+        let mut load = load;
+        load.adopted_by.push(run.to_owned());
+        record.load = Some(load.clone());
+        record.write(self.disk, &self.folders.record())?;
+        Ok(load)
     }
 
     /// The load as the host sees it.

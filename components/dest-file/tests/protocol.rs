@@ -41,6 +41,25 @@ fn a_load_ends_with_a_summary_and_can_be_finished_twice() {
 }
 
 #[test]
+fn a_load_that_another_run_went_on_with_is_complete_for_both() {
+    for mode in [WriteMode::Append, WriteMode::Replace] {
+        let root = tempfile::tempdir().unwrap();
+        let destination = destination(&config(root.path(), "csv"));
+        block_on(destination.begin(&request("lost", mode))).unwrap();
+        let load = block_on(destination.begin(&request("found", mode))).unwrap();
+        assert_eq!(load.run, "lost");
+        SOURCE.write(&destination, &load).unwrap();
+        block_on(destination.finish(&load)).unwrap();
+        for run in ["found", "lost"] {
+            let again = block_on(destination.begin(&request(run, mode))).unwrap();
+            assert!(again.complete, "{run}");
+        }
+        let other = block_on(destination.begin(&request("other", mode))).unwrap();
+        assert!(!other.complete);
+    }
+}
+
+#[test]
 fn an_append_shows_each_commit_and_keeps_what_was_there() {
     let root = tempfile::tempdir().unwrap();
     let config = config(root.path(), "csv");

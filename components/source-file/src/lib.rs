@@ -112,6 +112,13 @@ impl Source for FileSource {
             );
             return Err(Error::unsupported("sync-mode", message));
         }
+        if request.partition_key.is_some() {
+            let message = format!(
+                "stream {:?}: source-file reads files from end to end; leave partition_key out",
+                request.name
+            );
+            return Err(Error::unsupported("partition-key", message));
+        }
         let layout = survey::survey(&self.options)?;
         let mut partition = Partition::new(PARTITION, layout.to_detail()?);
         partition.estimate = estimate(&layout);

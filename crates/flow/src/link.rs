@@ -158,17 +158,35 @@ where
     }
 }
 
+/// Says of an item whether it is the last that a guest is given.
+type IsLast<T> = Box<dyn Fn(&T) -> bool + Send>;
+
 /// Gives a guest what comes out of a queue.
 pub struct Outlet<T> {
     receiver: Receiver<T>,
     counters: Arc<Counters>,
+    is_last: IsLast<T>,
+    ending: bool,
 }
 
 impl<T> Outlet<T> {
     /// An outlet that gives everything in the queue, until all senders are gone.
     #[must_use]
     pub fn new(receiver: Receiver<T>, counters: Arc<Counters>) -> Self {
-        Self { receiver, counters }
+        Self {
+            receiver,
+            counters,
+            is_last: Box::new(|_| false),
+            ending: false,
+        }
+    }
+
+    /// Ends the guest's stream, and the queue, after the first item that is
+    /// said to be the last.
+    #[must_use]
+    pub fn until(mut self, is_last: impl Fn(&T) -> bool + Send + 'static) -> Self {
+        self.is_last = Box::new(is_last);
+        self
     }
 }
 
@@ -190,8 +208,13 @@ where
         if destination.remaining(store) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
+        if this.ending {
+            this.counters.moved();
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
         match this.receiver.poll_receive(context) {
             Poll::Ready(Some(item)) => {
+                this.ending = (this.is_last)(&item);
                 if let Some((rows, bytes)) = item.batch() {
                     this.counters.took(rows, bytes);
                 }

@@ -6,6 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::document::nearest;
+use crate::paths::shown;
+
 /// The folders that components are looked for in, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Catalog {
@@ -97,7 +100,7 @@ impl Catalog {
                 Ok(path)
             } else {
                 Err(NotFound {
-                    message: format!("no component at {}", path.display()),
+                    message: format!("no component at {}", shown(&path)),
                     help: "a path is relative to the document".into(),
                 })
             };
@@ -113,28 +116,34 @@ impl Catalog {
     }
 
     fn advice(&self, uses: &str, all: &[Found]) -> String {
-        let nearest = all
-            .iter()
-            .map(|found| (strsim::damerau_levenshtein(uses, &found.name), &found.name))
-            .min();
-        if let Some((distance, name)) = nearest
-            && distance <= 1 + uses.len() / 4
-        {
+        let mut names: Vec<_> = all.iter().map(|found| found.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if let Some(name) = names.iter().find(|name| is_near(uses, name)) {
             return format!("did you mean {name:?}?");
         }
-        if self.folders.is_empty() {
-            return "set VESICLE_COMPONENTS to the folder that has it".into();
+        let advice = "set VESICLE_COMPONENTS to the folder that has it, or write a path";
+        if !names.is_empty() {
+            return format!("there are {}; {advice}", names.join(", "));
         }
-        let folders: Vec<_> = self
-            .folders
-            .iter()
-            .map(|folder| folder.display().to_string())
-            .collect();
-        format!(
-            "looked in {}; set VESICLE_COMPONENTS to the folder that has it, or write a path",
-            folders.join(", ")
-        )
+        match self.folders.as_slice() {
+            [] => advice.to_owned(),
+            folders => {
+                let folders: Vec<_> = folders.iter().map(|f| f.display().to_string()).collect();
+                format!("there is none in {}; {advice}", folders.join(", "))
+            }
+        }
     }
+}
+
+/// Whether one name was probably meant by another. What both begin with, as in
+/// `source-file` and `source-oracle`, does not make them near.
+fn is_near(given: &str, name: &str) -> bool {
+    let (given, name) = match (given.split_once('-'), name.split_once('-')) {
+        (Some((kind, given)), Some((same, name))) if kind == same => (given, name),
+        _ => (given, name),
+    };
+    nearest(given, [name]).is_some()
 }
 
 #[cfg(test)]
@@ -172,6 +181,13 @@ mod tests {
         let (_folder, catalog) = catalog(&["source-file.wasm"]);
         let error = catalog.find("source-fil", Path::new("/")).unwrap_err();
         assert_eq!(error.help, "did you mean \"source-file\"?");
+        let error = catalog
+            .find("source-oracle", Path::new("/"))
+            .unwrap_err();
+        assert_eq!(
+            error.help,
+            "there are source-file; set VESICLE_COMPONENTS to the folder that has it, or write a path"
+        );
     }
 
     #[test]

@@ -4,13 +4,13 @@ use vesicle_flow::Failure as FlowFailure;
 
 use crate::connector::bindings::types::ErrorCategory;
 use crate::connector::{Failure, Role};
-use crate::document::Diagnostics;
+use crate::document::{Cause, Diagnostics};
 use crate::state::StateError;
 
 /// An error of a pipeline.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The document is wrong.
+    /// The document is wrong, or what it names.
     #[error("{0}")]
     Document(#[from] Diagnostics),
     /// A component was refused or cannot be set up.
@@ -49,7 +49,7 @@ pub enum Error {
     #[error("{0}")]
     State(#[from] StateError),
     /// A folder to write in cannot be made.
-    #[error("the folder {folder} cannot be made: {error}; make it, or name another")]
+    #[error("the folder {folder} cannot be made: {}", why_no_folder(error))]
     Folder {
         /// The folder, as the user wrote it.
         folder: String,
@@ -134,7 +134,13 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Document(_) | Self::Unsupported { .. } => Exit::Document,
+            Self::Document(wrong) => match wrong.cause() {
+                Cause::Document => Exit::Document,
+                Cause::Component => Exit::Component,
+                Cause::Missing => Exit::Unavailable,
+                Cause::Denied => Exit::Denied,
+            },
+            Self::Unsupported { .. } => Exit::Document,
             Self::Component { .. } => Exit::Component,
             Self::Connector { failure, .. } => exit_of(failure),
             Self::Stuck { .. } => Exit::Limit,
@@ -194,6 +200,19 @@ impl Error {
             FlowFailure::Panic { stage, reason } => Self::Defect(format!("{stage}: {reason}")),
             FlowFailure::Forced => Self::Forced,
         }
+    }
+}
+
+fn why_no_folder(error: &std::io::Error) -> String {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::AlreadyExists | Kind::NotADirectory => {
+            "a file of that name is in its place; move the file away, or name another folder".into()
+        }
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+            format!("{error}; make the folder above it writable, or name another")
+        }
+        _ => format!("{error}; make it, or name another"),
     }
 }
 

@@ -5,13 +5,16 @@
 //! grant, anything else is granted by name under `permissions`.
 
 use std::net::ToSocketAddrs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 use vesicle_pool::Manifest;
-use vesicle_pool::wasi::{Endpoint, FileGrant, FolderGrant, Grants};
+use vesicle_pool::wasi::{Endpoint, FolderGrant, Grants};
 
-use crate::document::{self, Diagnostic, Document, OptionKind, OptionSpec, Position, Value};
+use crate::document::{
+    self, Cause, Diagnostic, Document, OptionKind, OptionSpec, Position, Value,
+};
+use crate::paths::{Refusal, expand, tidy};
 
 /// What a connector gets.
 #[derive(Debug, Default)]
@@ -93,6 +96,14 @@ impl Granting<'_> {
             .map_or(value.position(), Value::position)
     }
 
+    fn refused(&self, at: Position, refusal: Refusal) -> Diagnostic {
+        let diagnostic = self.document.diagnostic(at, refusal.message);
+        Diagnostic {
+            help: refusal.help,
+            ..diagnostic.because(refusal.cause)
+        }
+    }
+
     fn files(&self, key: &str, read: bool, granted: &mut Granted, errors: &mut Vec<Diagnostic>) {
         let Some(Json::Array(patterns)) = self.config.get(key) else {
             return;
@@ -101,13 +112,7 @@ impl Granting<'_> {
         for (item, pattern) in patterns.iter().filter_map(Json::as_str).enumerate() {
             match expand(self.base, pattern) {
                 Ok(found) => files.extend(found),
-                Err((message, help)) => {
-                    let diagnostic = self.document.diagnostic(self.place(key, item), message);
-                    errors.push(match help {
-                        Some(help) => diagnostic.with_help(help),
-                        None => diagnostic,
-                    });
-                }
+                Err(refusal) => errors.push(self.refused(self.place(key, item), refusal)),
             }
         }
         files.sort_by(|a, b| a.guest.cmp(&b.guest));
@@ -173,7 +178,8 @@ impl Granting<'_> {
             }),
             Err(error) => errors.push(
                 self.document
-                    .diagnostic(at, format!("cannot resolve {endpoint}: {error}")),
+                    .diagnostic(at, format!("cannot resolve {endpoint}: {error}"))
+                    .because(Cause::Missing),
             ),
         }
     }
@@ -195,9 +201,7 @@ impl Granting<'_> {
             }
             match expand(self.base, &pattern.value) {
                 Ok(files) => granted.grants.files.extend(files),
-                Err((message, _)) => {
-                    errors.push(self.document.diagnostic(pattern.position, message));
-                }
+                Err(refusal) => errors.push(self.refused(pattern.position, refusal)),
             }
         }
         for folder in &permissions.write {
@@ -266,116 +270,6 @@ fn substitute(entry: &str, config: &Map<String, Json>) -> Option<String> {
     Some(text)
 }
 
-/// A path as the guest sees it: as written, without needless `./` and `//`.
-fn tidy(path: &str) -> String {
-    let absolute = path.starts_with('/');
-    let parts: Vec<_> = path
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
-        .collect();
-    match (absolute, parts.is_empty()) {
-        (true, _) => format!("/{}", parts.join("/")),
-        (false, true) => ".".into(),
-        (false, false) => parts.join("/"),
-    }
-}
-
-type Refusal = (String, Option<String>);
-
-/// The files that a path or glob names.
-fn expand(base: &Path, pattern: &str) -> Result<Vec<FileGrant>, Refusal> {
-    if pattern.contains(['*', '?', '[']) {
-        return expand_glob(base, pattern);
-    }
-    let path = base.join(pattern);
-    match std::fs::metadata(&path) {
-        Ok(found) if found.is_file() => Ok(vec![grant(&path, tidy(pattern))?]),
-        Ok(found) if found.is_dir() => Err((
-            format!("{pattern} is a folder"),
-            Some(format!(
-                "name the files in it: {}/*.csv",
-                pattern.trim_end_matches('/')
-            )),
-        )),
-        Ok(_) => Err((format!("{pattern} is not a regular file"), None)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err((format!("no file {pattern}"), nearest_file(base, pattern)))
-        }
-        Err(error) => Err((format!("{pattern} cannot be read: {error}"), None)),
-    }
-}
-
-fn expand_glob(base: &Path, pattern: &str) -> Result<Vec<FileGrant>, Refusal> {
-    let escaped = glob::Pattern::escape(&base.to_string_lossy());
-    let full = if pattern.starts_with('/') {
-        pattern.to_owned()
-    } else {
-        format!("{escaped}/{pattern}")
-    };
-    let options = glob::MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        case_sensitive: true,
-    };
-    let paths = glob::glob_with(&full, options)
-        .map_err(|error| (format!("{pattern} is not a pattern: {error}"), None))?;
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.map_err(|error| (format!("{pattern}: {error}"), None))?;
-        if !path.is_file() {
-            continue;
-        }
-        let shown = path.strip_prefix(base).unwrap_or(&path);
-        let Some(shown) = shown.to_str() else {
-            return Err((
-                format!("{} has a name that is not UTF-8", path.display()),
-                Some("rename it".into()),
-            ));
-        };
-        files.push(grant(&path, tidy(shown))?);
-    }
-    if files.is_empty() {
-        return Err((
-            format!("no file matches {pattern}"),
-            Some(format!("it was looked for in {}", base.display())),
-        ));
-    }
-    Ok(files)
-}
-
-/// Pins a file: links are resolved now, not when the guest opens it.
-fn grant(path: &Path, guest: String) -> Result<FileGrant, Refusal> {
-    let host = path
-        .canonicalize()
-        .map_err(|error| (format!("{guest} cannot be read: {error}"), None))?;
-    Ok(FileGrant { host, guest })
-}
-
-fn nearest_file(base: &Path, pattern: &str) -> Option<String> {
-    let path = base.join(pattern);
-    let folder: PathBuf = path.parent()?.to_owned();
-    let name = path.file_name()?.to_str()?;
-    if !folder.is_dir() {
-        return Some(format!(
-            "there is no folder {}; paths are relative to the document",
-            folder.display()
-        ));
-    }
-    let near = std::fs::read_dir(&folder)
-        .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .map(|other| (strsim::damerau_levenshtein(name, &other), other))
-        .min()?;
-    if near.0 <= 1 + name.len() / 4 {
-        let shown = match pattern.rsplit_once('/') {
-            Some((folder, _)) => format!("{folder}/{}", near.1),
-            None => near.1,
-        };
-        return Some(format!("did you mean {shown}?"));
-    }
-    Some(format!("it was looked for in {}", folder.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,44 +284,5 @@ mod tests {
         );
         assert_eq!(substitute("${config.user}", config), None);
         assert_eq!(substitute("plain", config).unwrap(), "plain");
-    }
-
-    #[test]
-    fn paths_are_shown_as_written_without_needless_parts() {
-        assert_eq!(tidy("./a//b"), "a/b");
-        assert_eq!(tidy("/a/b/"), "/a/b");
-        assert_eq!(tidy("../a"), "../a");
-        assert_eq!(tidy("./"), ".");
-    }
-
-    #[test]
-    fn a_glob_grants_what_it_matches_now_and_hides_dot_files() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["b.csv", "a.csv", ".hidden.csv", "c.txt"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        let files = expand(folder.path(), "*.csv").unwrap();
-        let names: Vec<_> = files.iter().map(|file| file.guest.as_str()).collect();
-        assert_eq!(names, ["a.csv", "b.csv"]);
-    }
-
-    #[test]
-    fn a_file_almost_right_is_suggested() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("flights.csv"), "").unwrap();
-        let (message, help) = expand(folder.path(), "flight.csv").unwrap_err();
-        assert_eq!(message, "no file flight.csv");
-        assert_eq!(help.unwrap(), "did you mean flights.csv?");
-    }
-
-    #[test]
-    fn a_link_is_pinned_to_what_it_leads_to_when_it_is_granted() {
-        let folder = tempfile::tempdir().unwrap();
-        let real = folder.path().join("real.csv");
-        std::fs::write(&real, "").unwrap();
-        std::os::unix::fs::symlink(&real, folder.path().join("link.csv")).unwrap();
-        let files = expand(folder.path(), "link.csv").unwrap();
-        assert_eq!(files[0].guest, "link.csv");
-        assert_eq!(files[0].host, real.canonicalize().unwrap());
     }
 }

@@ -18,6 +18,8 @@ pub mod connector;
 pub mod document;
 mod error;
 mod grants;
+mod paths;
+mod place;
 pub mod plan;
 pub mod run;
 pub mod sample;

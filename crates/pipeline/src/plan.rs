@@ -14,7 +14,8 @@ use crate::connector::bindings::StreamRequest;
 use crate::connector::bindings::types::{Format, SyncMode as WitSync, WriteMode as WitWrite};
 use crate::connector::{Connector, Role, SourceCalls};
 use crate::document::{
-    self, Diagnostics, Document, OnDataError, Redactor, StateStore, Streams, SyncMode, WriteMode,
+    self, Diagnostics, Document, NewColumn, Nullability, OnDataError, Redactor, RemovedColumn,
+    SchemaEvolution, StateStore, Streams, SyncMode, TypeChange, WriteMode,
 };
 use crate::workshop::{Made, Setting, Workshop};
 use crate::{Error, Result};
@@ -148,6 +149,22 @@ impl Plan {
                     destination.on_data_error, self.source.name, self.destination.name
                 ),
                 help: "use on_data_error: fail".into(),
+            });
+        }
+        let strict = SchemaEvolution {
+            new_column: NewColumn::Fail,
+            removed_column: RemovedColumn::Fail,
+            type_change: TypeChange::Fail,
+            nullability: Nullability::Fail,
+        };
+        if destination.schema_evolution != strict {
+            return Err(Error::Unsupported {
+                message: format!(
+                    "{} does not change the columns of what it has written, \
+                     and schema_evolution asks for it",
+                    self.destination.name
+                ),
+                help: "use fail on each axis, or leave it out".into(),
             });
         }
         let takes = |connector: &Connector| connector.spec.takes.contains(&Format::ArrowIpc);

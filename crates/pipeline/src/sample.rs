@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_ipc::convert::try_schema_from_ipc_buffer;
 use arrow_ipc::reader::StreamDecoder;
 use arrow_schema::ArrowError;
 use tokio::sync::mpsc;
@@ -176,21 +177,30 @@ impl Rows {
     }
 
     fn take(&mut self, frame: Frame) -> Result<(), ArrowError> {
-        let payload = match frame {
+        let batch = match frame {
             Frame::Schema(schema) => {
                 self.decoder = StreamDecoder::new();
-                schema
+                try_schema_from_ipc_buffer(&schema)?;
+                self.decoder.decode(&mut schema.into())?;
+                return Ok(());
             }
-            Frame::Batch(batch) => batch.payload,
+            Frame::Batch(batch) => batch,
             _ => return Ok(()),
         };
-        let mut buffer = payload.into();
-        while let Some(batch) = self.decoder.decode(&mut buffer)? {
-            let room = self.limit.saturating_sub(self.count());
-            if room > 0 {
-                self.batches
-                    .push(batch.slice(0, batch.num_rows().min(room)));
-            }
+        let mut decoded = self.decoder.decode(&mut batch.payload.into())?;
+        if decoded.is_none() {
+            // A batch without buffers is handed out when bytes follow it,
+            // which stay unread. Whatever takes some of them was cut short.
+            let mut more = vec![0xff_u8; 4].into();
+            decoded = self.decoder.decode(&mut more)?.filter(|_| more.len() == 4);
+        }
+        let cut_short =
+            || ArrowError::IpcError("a payload ends before its record batch does".into());
+        let decoded = decoded.ok_or_else(cut_short)?;
+        let room = self.limit.saturating_sub(self.count());
+        if room > 0 {
+            self.batches
+                .push(decoded.slice(0, decoded.num_rows().min(room)));
         }
         Ok(())
     }
@@ -213,14 +223,8 @@ pub struct Column {
 ///
 /// [`Error::Defect`] where it cannot be decoded.
 pub fn columns(schema: &[u8]) -> Result<Vec<Column>> {
-    let mut decoder = StreamDecoder::new();
-    let mut buffer = schema.to_vec().into();
-    decoder
-        .decode(&mut buffer)
+    let schema = try_schema_from_ipc_buffer(schema)
         .map_err(|e| Error::Defect(format!("a schema cannot be decoded: {e}")))?;
-    let schema = decoder
-        .schema()
-        .ok_or_else(|| Error::Defect("a schema is missing".into()))?;
     Ok(schema
         .fields()
         .iter()

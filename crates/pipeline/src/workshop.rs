@@ -14,7 +14,7 @@ use crate::catalog::Catalog;
 use crate::connector::bindings::types::{ConfigOption, OptionKind as WitKind, Spec};
 use crate::connector::{Connector, Role, spec_of};
 use crate::document::{
-    self, Diagnostic, Diagnostics, Document, OptionKind, OptionSpec, Redactor, check_config,
+    self, Cause, Diagnostic, Diagnostics, Document, OptionKind, OptionSpec, Redactor, check_config,
     hide_secrets,
 };
 use crate::grants::Granting;
@@ -127,8 +127,7 @@ impl Workshop {
         let compiling = before.elapsed();
         let role = Role::of(&app).ok_or_else(|| {
             refused(format!(
-                "{} is no connector: it exports neither {}, {} nor {}",
-                path.display(),
+                "not a connector: it exports neither {}, {} nor {}",
                 Role::Source.interface(),
                 Role::Transform.interface(),
                 Role::Destination.interface()
@@ -171,9 +170,15 @@ impl Workshop {
         let path = self
             .catalog
             .find(name, setting.base)
-            .map_err(|e| Diagnostics::from(here(e.message).with_help(e.help)))?;
+            .map_err(|e| one(here(e.message).with_help(e.help).because(Cause::Component)))?;
         let fuel = part.limits.fuel;
-        let introduced = self.introduce(name, &path, fuel.is_some()).await?;
+        let introduced = self
+            .introduce(name, &path, fuel.is_some())
+            .await
+            .map_err(|error| match error {
+                Error::Component { .. } => one(here(error.to_string()).because(Cause::Component)),
+                other => other,
+            })?;
         if introduced.role != role {
             return Err(one(here(format!(
                 "{name} is a {}, and a {role} is needed here",

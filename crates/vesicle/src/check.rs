@@ -4,18 +4,22 @@ use vesicle_pipeline::Exit;
 use vesicle_pipeline::connector::{DestinationCalls, SourceCalls};
 
 use crate::cli::{DocumentArgs, Format};
-use crate::output::{Failed, plain, print_json, print_text};
+use crate::output::{Failed, answer, plain, print_json, print_text};
 use crate::session;
 
 /// Prints the plan of a document, and asks the connectors whether it works.
 pub async fn run(args: DocumentArgs) -> Result<Exit, Failed> {
+    answer(args.output.output, carry_out(&args).await)
+}
+
+async fn carry_out(args: &DocumentArgs) -> Result<Exit, Failed> {
     let plan = session::plan(session::read(&args.document)?).await?;
     for warning in &plan.warnings {
         eprintln!("warning: {}", plain(warning));
     }
-    match args.output.output {
-        Format::Json => print_json(&plan.to_json()),
-        Format::Text => print_text(&plan.describe()),
+    let json = args.output.output == Format::Json;
+    if !json {
+        print_text(&plan.describe());
     }
     let failed = |connector: &vesicle_pipeline::connector::Connector, failure| {
         let error = vesicle_pipeline::Error::Connector {
@@ -24,7 +28,7 @@ pub async fn run(args: DocumentArgs) -> Result<Exit, Failed> {
             stream: None,
             failure,
         };
-        Failed::new(error.exit(), plan.redactor.redact(&error.to_string()))
+        Failed::of_plan(&plan, error)
     };
     SourceCalls(&plan.source)
         .check()
@@ -42,6 +46,9 @@ pub async fn run(args: DocumentArgs) -> Result<Exit, Failed> {
             .check()
             .await
             .map_err(|failure| failed(&plan.destination, failure))?;
+    }
+    if json {
+        print_json(&plan.to_json());
     }
     Ok(Exit::Success)
 }

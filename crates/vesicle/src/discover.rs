@@ -6,11 +6,15 @@ use vesicle_pipeline::connector::SourceCalls;
 use vesicle_pipeline::sample::columns;
 
 use crate::cli::{DocumentArgs, Format};
-use crate::output::{Failed, print_json, print_text};
+use crate::output::{Failed, answer, print_json, print_text};
 use crate::session;
 
 /// Prints the streams of a document's source, with their columns.
 pub async fn run(args: DocumentArgs) -> Result<Exit, Failed> {
+    answer(args.output.output, carry_out(&args).await)
+}
+
+async fn carry_out(args: &DocumentArgs) -> Result<Exit, Failed> {
     let plan = session::plan(session::read(&args.document)?).await?;
     let streams = SourceCalls(&plan.source)
         .discover()
@@ -22,7 +26,7 @@ pub async fn run(args: DocumentArgs) -> Result<Exit, Failed> {
                 stream: None,
                 failure,
             };
-            Failed::new(error.exit(), plan.redactor.redact(&error.to_string()))
+            Failed::of_plan(&plan, error)
         })?;
     let mut printed = Vec::new();
     for stream in &streams {

@@ -5,7 +5,11 @@ use std::io::Write as _;
 
 use serde_json::{Value as Json, json};
 use tracing_subscriber::EnvFilter;
+use vesicle_pipeline::document::Redactor;
+use vesicle_pipeline::plan::Plan;
 use vesicle_pipeline::{Error, Exit};
+
+use crate::cli::Format;
 
 /// A command that failed, and what there is to say about it.
 pub struct Failed {
@@ -13,8 +17,8 @@ pub struct Failed {
     pub exit: Exit,
     /// The message, without the word "error".
     pub message: String,
-    /// Whether the message stands for itself, each line with its place.
-    pub placed: bool,
+    /// The message with the lines of the document that it points at.
+    pub shown: Option<String>,
 }
 
 impl Failed {
@@ -23,29 +27,42 @@ impl Failed {
         Self {
             exit,
             message: message.into(),
-            placed: false,
+            shown: None,
         }
     }
 
-    /// An error of the pipeline; errors in the document show their lines.
+    /// An error of the pipeline; errors in the document show their lines where
+    /// its text is given.
     pub fn of(error: &Error, source: Option<&str>) -> Self {
-        match (error, source) {
-            (Error::Document(wrong), Some(source)) => Self {
-                exit: Exit::Document,
-                message: wrong.render(source).trim_end().to_owned(),
-                placed: true,
-            },
-            _ => Self::new(error.exit(), error.to_string()),
+        let shown = match (error, source) {
+            (Error::Document(wrong), Some(source)) => Some(wrong.render(source)),
+            (Error::Document(wrong), None) => Some(wrong.to_string()),
+            _ => None,
+        };
+        Self {
+            shown,
+            ..Self::new(error.exit(), error.to_string())
         }
+    }
+
+    /// What went wrong with a connector of a plan, with the place in the
+    /// document that is at fault, if one is.
+    pub fn of_plan(plan: &Plan, error: Error) -> Self {
+        Self::of(&plan.place(error), None).redact(&plan.redactor)
+    }
+
+    /// The same without secrets.
+    pub fn redact(mut self, redactor: &Redactor) -> Self {
+        self.message = redactor.redact(&self.message);
+        self.shown = self.shown.map(|shown| redactor.redact(&shown));
+        self
     }
 
     /// Prints the failure on stderr.
     pub fn print(&self) -> Exit {
-        let message = plain(&self.message);
-        if self.placed {
-            eprintln!("{message}");
-        } else {
-            eprintln!("error: {message}");
+        match &self.shown {
+            Some(shown) => eprintln!("{}", plain(shown.trim_end())),
+            None => eprintln!("error: {}", plain(&self.message)),
         }
         self.exit
     }
@@ -84,9 +101,13 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// An error, for programs.
-pub fn error_json(failed: &Failed) -> Json {
-    json!({ "error": failed.message, "exit": failed.exit as u8 })
+/// What a command answers, once its failure is printed for programs, if they
+/// are to read it.
+pub fn answer(format: Format, done: Result<Exit, Failed>) -> Result<Exit, Failed> {
+    if let (Format::Json, Err(failed)) = (format, &done) {
+        print_json(&json!({ "error": failed.message, "exit": failed.exit as u8 }));
+    }
+    done
 }
 
 /// Logs go to stderr: warnings at first, more with each `-v`, or as

@@ -9,18 +9,13 @@ use vesicle_pipeline::run::{self, Options, Progress, Report, Status};
 use vesicle_pipeline::{Exit, sample};
 
 use crate::cli::{Format, RunArgs};
-use crate::output::{Failed, count, error_json, plain, print_json, print_text};
+use crate::output::{Failed, answer, count, plain, print_json, print_text};
 use crate::progress::{Display, bar, notice};
 use crate::session;
 
 /// Runs a pipeline, or shows what it would read.
 pub async fn run(args: RunArgs) -> Result<Exit, Failed> {
-    let json = args.document.output.output == Format::Json;
-    let done = carry_out(args).await;
-    if let (true, Err(failed)) = (json, &done) {
-        print_json(&error_json(failed));
-    }
-    done
+    answer(args.document.output.output, carry_out(args).await)
 }
 
 async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
@@ -59,13 +54,13 @@ async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
         value["exit"] = json!(if interrupted { Exit::Interrupted } else { exit } as u8);
         print_json(&value);
         if let Err(error) = done {
-            Failed::new(exit, plan.redactor.redact(&error.to_string())).print();
+            Failed::of_plan(&plan, error).print();
             if exit != Exit::Interrupted {
                 return Ok(exit);
             }
         }
     } else if let Err(error) = done {
-        let failed = Failed::new(exit, plan.redactor.redact(&error.to_string()));
+        let failed = Failed::of_plan(&plan, error);
         if exit != Exit::Interrupted {
             return Err(failed);
         }
@@ -153,7 +148,7 @@ async fn dry_run(plan: &Plan, args: &RunArgs) -> Result<Exit, Failed> {
     for stream in &plan.streams {
         let rows = sample::sample(plan, stream, args.limit)
             .await
-            .map_err(|e| Failed::new(e.exit(), plan.redactor.redact(&e.to_string())))?;
+            .map_err(|error| Failed::of_plan(plan, error))?;
         printed.push((&stream.request.name, rows));
     }
     for (name, rows) in &printed {

@@ -113,9 +113,5 @@ pub async fn plan(read: Read) -> Result<Plan, Failed> {
     let redactor = document.redactor();
     Plan::make(&workshop, document, &base, &environment)
         .await
-        .map_err(|error| {
-            let mut failed = Failed::of(&error, Some(&source));
-            failed.message = redactor.redact(&failed.message);
-            failed
-        })
+        .map_err(|error| Failed::of(&error, Some(&source)).redact(&redactor))
 }

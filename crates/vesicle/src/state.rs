@@ -47,14 +47,31 @@ fn locate(from: &Path) -> Result<(PathBuf, Option<String>), Failed> {
 
 fn open(of: &StateOf) -> Result<(SqliteState, String), Failed> {
     let (path, named) = locate(&of.from.from)?;
-    let pipeline = of.pipeline.clone().or(named).ok_or_else(|| {
-        Failed::new(
-            Exit::Usage,
-            "a state file may have several pipelines; name one with --pipeline",
-        )
-    })?;
     let state = SqliteState::open_existing(&path).map_err(failed)?;
+    let pipeline = match of.pipeline.clone().or(named) {
+        Some(pipeline) => pipeline,
+        None => only(&state, &path)?,
+    };
     Ok((state, pipeline))
+}
+
+/// The pipeline of a state file that has no other.
+fn only(state: &SqliteState, path: &Path) -> Result<String, Failed> {
+    let mut pipelines = state.list().map_err(failed)?;
+    if pipelines.len() > 1 {
+        let names: Vec<_> = pipelines.iter().map(|p| p.pipeline.as_str()).collect();
+        let message = format!(
+            "{} has the state of {}; name one with --pipeline",
+            path.display(),
+            names.join(", ")
+        );
+        return Err(Failed::new(Exit::Usage, message));
+    }
+    let message = format!("{} has the state of no pipeline yet", path.display());
+    let only = pipelines
+        .pop()
+        .ok_or_else(|| Failed::new(Exit::State, message))?;
+    Ok(only.pipeline)
 }
 
 fn list(from: &StateFrom) -> Result<Exit, Failed> {
@@ -157,9 +174,28 @@ fn as_json(state: &PipelineState) -> serde_json::Value {
     })
 }
 
+fn must_have(state: &SqliteState, pipeline: &str, stream: &str) -> Result<(), Failed> {
+    let found = state.show(pipeline).map_err(failed)?;
+    let mut names: Vec<_> = found.streams.iter().map(|s| s.stream.as_str()).collect();
+    names.extend(found.partitions.iter().map(|p| p.stream.as_str()));
+    names.sort_unstable();
+    names.dedup();
+    if names.contains(&stream) {
+        return Ok(());
+    }
+    let known = match names.as_slice() {
+        [] => "it has none yet".to_owned(),
+        names => format!("it has {}", names.join(", ")),
+    };
+    let message = format!("pipeline {pipeline} has no stream {stream}; {known}");
+    Err(Failed::new(Exit::State, message))
+}
+
 fn reset(args: &ResetArgs) -> Result<Exit, Failed> {
     let (state, pipeline) = open(&args.of)?;
-    let _lock = state.lock(&pipeline).map_err(failed)?;
+    if let Some(stream) = &args.stream {
+        must_have(&state, &pipeline, stream)?;
+    }
     let removed = state
         .reset(&pipeline, args.stream.as_deref())
         .map_err(failed)?;

@@ -42,8 +42,7 @@ fn stop_and_go_on(signal: Signal) {
     assert_eq!((&report["status"], &report["exit"]), (&"interrupted".into(), &130.into()));
     let committed: u64 = destination.committed().values().map(|part| part.rows).sum();
     assert!((60_000..FLIGHTS).contains(&committed), "{committed} rows");
-    assert_eq!(ended.figure("rows_written"), committed, "what was read was committed");
-    assert_eq!(ended.figure("rows_read"), committed, "nothing was read in vain");
+    assert_eq!(ended.figure("rows_written"), committed);
     assert_eq!(pipeline.last_status(), "interrupted");
 
     let again = pipeline.complete().expect_said("going on with run");
@@ -59,6 +58,24 @@ fn an_interrupted_run_keeps_what_it_has_read_and_the_next_one_goes_on() {
 #[test]
 fn a_terminated_run_stops_as_an_interrupted_one() {
     stop_and_go_on(Signal::TERM);
+}
+
+#[test]
+fn an_interrupted_run_ends_with_the_commit_under_way_however_much_waits_behind_it() {
+    let pipeline = pipeline();
+    let destination = pipeline.destination();
+    // The source is far ahead: all flights have room in the queue.
+    let mut running = Running::start(slow_syncs(&pipeline, 100));
+    assert!(running.wait_until(|| destination.committed().len() >= 3));
+    let before = destination.committed().len();
+    running.signal_child(Signal::INT);
+    let ended = running.wait().expect_exit(130);
+    let after = destination.committed().len();
+    assert!(after <= before + 2, "{after} commits, {before} before the interruption");
+    let committed: u64 = destination.committed().values().map(|part| part.rows).sum();
+    assert_eq!(ended.figure("rows_written"), committed);
+    pipeline.complete().expect_said("going on with run");
+    check_flights(&pipeline);
 }
 
 #[test]

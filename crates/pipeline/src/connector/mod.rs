@@ -136,11 +136,31 @@ impl From<GuestError> for Failure {
             category: error.category,
             code: error.code,
             // No line of it can be taken for one of ours.
-            message: error.message.trim_end().replace('\n', "\n  "),
+            message: without_os_error(error.message.trim_end()).replace('\n', "\n  "),
             retryable: error.retryable,
             retry_after: error.retry_after.map(Duration::from_millis),
         }
     }
+}
+
+/// A message without ` (os error 2)`: guests number errors as WASI does, which
+/// means something else here.
+fn without_os_error(message: &str) -> String {
+    let mut text = String::new();
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once(" (os error ") {
+        text.push_str(before);
+        let number = after.trim_start_matches(|c: char| c.is_ascii_digit());
+        match number.strip_prefix(')') {
+            Some(tail) if number.len() < after.len() => rest = tail,
+            _ => {
+                text.push_str(" (os error ");
+                rest = after;
+            }
+        }
+    }
+    text.push_str(rest);
+    text
 }
 
 impl Connector {
@@ -152,6 +172,7 @@ impl Connector {
             E::Deadline { .. } => {
                 format!("{error}; allow more with limits.idle_timeout in the document")
             }
+            E::Fuel => format!("{error}; allow more with limits.fuel in the document"),
             _ => error.to_string(),
         };
         let said = self.wasi.stderr().text();

@@ -283,10 +283,13 @@ pub struct WriteTask {
     pub events: Sender<Event>,
     /// The stage's counters.
     pub counters: Arc<Counters>,
+    /// Asks for an end.
+    pub stop: Stop,
 }
 
 impl WriteTask {
-    /// Writes until there are no more frames.
+    /// Writes until there are no more frames or, once an end is asked for,
+    /// until the next commit, however much waits behind it.
     ///
     /// # Errors
     ///
@@ -301,6 +304,7 @@ impl WriteTask {
             incoming,
             events,
             counters,
+            stop,
         } = self;
         let queue = events.clone();
         let config = connector.config.clone();
@@ -310,7 +314,10 @@ impl WriteTask {
                 let bindings = DestinationComponent::new(&mut *store, &exports)?;
                 store
                     .run_concurrent(async |accessor| {
-                        let outlet = Outlet::new(incoming, Arc::clone(&counters));
+                        let outlet =
+                            Outlet::new(incoming, Arc::clone(&counters)).until(move |frame| {
+                                matches!(frame, Frame::Commit(_)) && stop.is_asked()
+                            });
                         let frames =
                             accessor.with(|mut store| StreamReader::new(&mut store, outlet))?;
                         let emission = bindings

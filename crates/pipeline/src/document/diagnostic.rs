@@ -53,7 +53,21 @@ impl<T> std::ops::Deref for Spanned<T> {
     }
 }
 
-/// One thing that is wrong with a document.
+/// What has to change for a diagnostic to go away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// The document.
+    #[default]
+    Document,
+    /// The component that it names: it is missing, or was refused.
+    Component,
+    /// A file or host that it names: it is missing.
+    Missing,
+    /// A permission to what it names.
+    Denied,
+}
+
+/// One thing that is wrong with a document, or with what it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The document's name, as the user gave it.
@@ -66,6 +80,8 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// What has to change.
+    pub cause: Cause,
 }
 
 /// Characters of a source line that [`Diagnostic::render`] shows at most.
@@ -80,7 +96,14 @@ impl Diagnostic {
             column: position.column,
             message: message.into(),
             help: None,
+            cause: Cause::Document,
         }
+    }
+
+    /// The same diagnostic of something that the document names.
+    pub fn because(mut self, cause: Cause) -> Self {
+        self.cause = cause;
+        self
     }
 
     /// The same diagnostic with advice.
@@ -151,6 +174,16 @@ impl Diagnostics {
     /// The diagnostics, sorted by position.
     pub fn as_slice(&self) -> &[Diagnostic] {
         &self.list
+    }
+
+    /// The cause that all of them have; the document's where they differ.
+    pub fn cause(&self) -> Cause {
+        let mut causes = self.list.iter().map(|one| one.cause);
+        let first = causes.next().unwrap_or_default();
+        match causes.all(|cause| cause == first) {
+            true => first,
+            false => Cause::Document,
+        }
     }
 
     /// All of them with the lines they point at; see [`Diagnostic::render`].

@@ -53,7 +53,7 @@ mod wording;
 mod words;
 
 pub use config::{OptionKind, OptionSpec, check_config, config_identity, hide_secrets};
-pub use diagnostic::{Diagnostic, Diagnostics, Position, Spanned, quote};
+pub use diagnostic::{Cause, Diagnostic, Diagnostics, Position, Spanned, quote};
 pub use endpoint::Endpoint;
 pub use model::{
     Checkpoint, Connector, Destination, Document, Limits, Permissions, Resources, SchemaEvolution,
@@ -73,6 +73,7 @@ pub use words::{
 };
 
 use diagnostic::Problems;
+pub(crate) use suggest::nearest;
 
 impl Document {
     /// Reads a document.

@@ -7,7 +7,7 @@ const LONGEST: usize = 64;
 ///
 /// Near is: the same but for case, `-` and `_`; or one typing slip for every
 /// three characters.
-pub(super) fn nearest<'c>(
+pub(crate) fn nearest<'c>(
     given: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {

@@ -56,6 +56,7 @@ pub async fn run(
         stop,
     };
     let (streams, done) = streams(&context, resumed).await;
+    let done = done.map_err(|error| plan.place(error));
     let status = match &done {
         Ok(())
             if streams.iter().all(|stream| stream.complete)

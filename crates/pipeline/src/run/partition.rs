@@ -169,6 +169,7 @@ impl Move<'_> {
             incoming,
             events,
             counters: Arc::clone(&counters),
+            stop: self.stop.clone(),
         };
         flow.spawn(&counters, idle_timeout, async move {
             blame(&destination, task.run().await)?;

@@ -21,7 +21,9 @@ pub enum StateError {
 
     /// The name of the pipeline belongs to another source.
     #[error(
-        "pipeline {pipeline} has read from {known} before, and now reads from {given}; give the pipeline another name, or forget its state with: vesicle state reset {pipeline}"
+        "pipeline {pipeline} has read from {} before, and now reads from {}; give the pipeline another name, or forget its state with: vesicle state reset DOCUMENT",
+        in_words(known),
+        in_words(given)
     )]
     OtherSource {
         /// The pipeline.
@@ -155,6 +157,31 @@ pub enum StateError {
         /// Why.
         source: rusqlite::Error,
     },
+}
+
+/// A source's identity for people: `source-file (path: a.csv)`.
+fn in_words(identity: &str) -> String {
+    let Ok(serde_json::Value::Object(source)) = serde_json::from_str(identity) else {
+        return identity.to_owned();
+    };
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let component = source.get("use").map(text).unwrap_or_default();
+    let config = source.get("config").and_then(|config| config.as_object());
+    let options: Vec<_> = config
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| match value.as_array().map(Vec::as_slice) {
+            Some([only]) => format!("{key}: {}", text(only)),
+            _ => format!("{key}: {}", text(value)),
+        })
+        .collect();
+    match options.is_empty() {
+        true => component,
+        false => format!("{component} ({})", options.join(", ")),
+    }
 }
 
 impl StateError {

@@ -91,16 +91,18 @@ fn python() -> PathBuf {
 }
 
 /// Makes the environment with what `tests/independent/requirements.txt` names,
-/// unless it is there.
+/// unless it is there. `cargo xtask prepare` makes the same.
 fn make_environment() -> PathBuf {
     let requirements = root().join("tests/independent/requirements.txt");
     let wanted = std::fs::read_to_string(&requirements).unwrap();
     let folder = target().join("venv");
-    let (python, installed) = (folder.join("bin/python"), folder.join("installed.txt"));
+    let python = folder.join("bin/python");
     // Another test may be making it.
     let lock = File::create(target().join("venv.lock")).unwrap();
     lock.lock().unwrap();
-    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == wanted) {
+    let version = "import pyarrow; print('pyarrow==' + pyarrow.__version__)";
+    let found = Command::new(&python).args(["-c", version]).output();
+    if found.is_ok_and(|found| String::from_utf8_lossy(&found.stdout) == wanted) {
         return python;
     }
     let run = |command: &mut Command| {
@@ -114,6 +116,5 @@ fn make_environment() -> PathBuf {
     };
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements));
-    std::fs::write(&installed, &wanted).unwrap();
     python
 }

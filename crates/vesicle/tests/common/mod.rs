@@ -11,6 +11,7 @@
 
 pub mod calls;
 pub mod child;
+pub mod confined;
 pub mod destination;
 pub mod document;
 pub mod independent;

@@ -51,9 +51,9 @@ pub fn open(target: &str) -> Result<String> {
 /// Makes a link out of each folder and reads through it.
 pub fn link(target: &str) -> Result<String> {
     on_each("link", |folder| {
-        folder.symlink_at(target, "way-out")?;
+        folder.symlink_at(target, "escape")?;
         let links = PathFlags::SYMLINK_FOLLOW;
-        let file = folder.open_at(links, "way-out", OpenFlags::empty(), DescriptorFlags::READ)?;
+        let file = folder.open_at(links, "escape", OpenFlags::empty(), DescriptorFlags::READ)?;
         read_all(&file)
     })
 }
@@ -61,7 +61,7 @@ pub fn link(target: &str) -> Result<String> {
 /// Gives a file outside a second name inside.
 pub fn link_hard(target: &str) -> Result<String> {
     on_each("hard link", |folder| {
-        folder.link_at(PathFlags::empty(), target, folder, "way-out")?;
+        folder.link_at(PathFlags::empty(), target, folder, "escape")?;
         Ok("linked".into())
     })
 }

@@ -17,7 +17,7 @@ fn a_name_belongs_to_the_source_that_took_it() {
         .unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "pipeline p has read from {\"use\":\"source-file\",\"config\":{\"path\":\"a.csv\",\"format\":\"csv\"}} before, and now reads from {\"use\":\"source-postgres\"}; give the pipeline another name, or forget its state with: vesicle state reset p"
+        "pipeline p has read from source-file (path: a.csv, format: csv) before, and now reads from source-postgres; give the pipeline another name, or forget its state with: vesicle state reset DOCUMENT"
     );
     state.reset("p", None).unwrap();
     assert_eq!(
