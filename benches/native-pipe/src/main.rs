@@ -32,7 +32,9 @@ fn main() -> Result<()> {
     let source = serde_json::from_slice(&std::fs::read(source)?)?;
     let destination = serde_json::from_slice(&std::fs::read(destination)?)?;
     let request = StreamRequest::new("stream");
-    let plan = block_on(testing::open_source::<FileSource>(serde_json::Value::clone(&source))?.plan(&request))?;
+    let plan = block_on(
+        testing::open_source::<FileSource>(serde_json::Value::clone(&source))?.plan(&request),
+    )?;
     let (schema, snapshot) = (plan.schema.clone(), plan.snapshot.clone());
     let partition = plan.partitions.into_iter().next().ok_or("no partition")?;
 
@@ -48,7 +50,10 @@ fn main() -> Result<()> {
                     frame => sender.send(frame).await?,
                 }
             }
-            let last = CommitRequest { cursor: newest, last: true };
+            let last = CommitRequest {
+                cursor: newest,
+                last: true,
+            };
             sender.send(Frame::Commit(last)).await
         };
         let (outcome, forwarded) = block_on(future::join(reading.outcome, forward));

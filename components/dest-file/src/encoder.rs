@@ -19,6 +19,7 @@ use vesicle_connector::{Error, Result};
 
 use crate::disk::{self, Disk};
 use crate::options::{Encoding, Format};
+use crate::shape;
 use crate::text::{self, Table};
 
 /// How much is written at once.
@@ -219,7 +220,8 @@ fn conform(schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch> {
     if Arc::ptr_eq(schema, batch.schema_ref()) || schema == batch.schema_ref() {
         return Ok(batch);
     }
-    crate::shape::check_same("the stream", "the load", schema, batch.schema_ref())?;
+    let found = batch.schema_ref();
+    shape::check_same("the stream", "the load", schema, found, shape::BEGIN_ANEW)?;
     let named = |name: &String| batch.column_by_name(name).cloned();
     // The check found all of them.
     let columns = schema

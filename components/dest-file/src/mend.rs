@@ -64,7 +64,7 @@ pub fn roll_forward(disk: &Disk, folders: &StreamFolders, load: &Unfinished) -> 
         let parts = manifests.iter().flat_map(|manifest| &manifest.parts);
         if let Some(part) = parts.into_iter().find(|part| !staged.contains(&part.name)) {
             let message = format!(
-                "{}: {} is gone, though it was committed; start afresh to discard the load",
+                "{}: {} is gone, though it was committed; run with --fresh to discard the load",
                 staging.display(),
                 part.name
             );

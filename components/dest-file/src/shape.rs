@@ -3,13 +3,16 @@
 use arrow_schema::Schema;
 use vesicle_connector::{Error, Result};
 
-/// Makes sure that two schemas have the same columns, in any order.
+/// What to do where rows are not those that their load was begun for.
+pub const BEGIN_ANEW: &str = "run with --fresh to begin the load anew";
+
+/// Makes sure that two schemas have the same columns, in any order. Where they
+/// have not, the error ends with the advice.
 ///
 /// # Errors
 ///
 /// `schema`, with the column.
-pub fn check_same(place: &str, whose: &str, was: &Schema, is: &Schema) -> Result<()> {
-    let advice = "choose another path, write_mode: replace, or start afresh";
+pub fn check_same(place: &str, whose: &str, was: &Schema, is: &Schema, advice: &str) -> Result<()> {
     let differs = |what: String| {
         Err(Error::schema(
             "other-columns",

@@ -172,7 +172,7 @@ impl<'a> Stream<'a> {
             if !request.fresh {
                 let message = format!(
                     "{}: the stream is written by the pipeline {:?}; choose another path or \
-                     stream name, or start afresh to take it over",
+                     stream name, or run with --fresh to take it over",
                     self.folders.visible.display(),
                     record.pipeline
                 );
@@ -287,7 +287,7 @@ impl<'a> Stream<'a> {
         let changed = |what: &str, was: &str, is: &str| {
             let message = format!(
                 "{place}: the unfinished load was begun with {what}: {was}, now it is {is}; set it \
-                 back to end the load, or start afresh to discard it"
+                 back to end the load, or run with --fresh to discard it"
             );
             Err(Error::conflict("load-changed", message).without_retry())
         };
@@ -303,6 +303,7 @@ impl<'a> Stream<'a> {
             "the unfinished load",
             &load.schema,
             &request.schema,
+            shape::BEGIN_ANEW,
         )
     }
 
@@ -334,7 +335,13 @@ impl<'a> Stream<'a> {
             );
             return Err(Error::schema("other-format", message));
         }
-        shape::check_same(&place, "its files", &finished.schema, &request.schema)
+        shape::check_same(
+            &place,
+            "its files",
+            &finished.schema,
+            &request.schema,
+            "choose another path, or write_mode: replace",
+        )
     }
 
     /// Writes a file without rows where there would be none.

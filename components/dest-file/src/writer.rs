@@ -98,7 +98,7 @@ impl FileWriter {
 impl Writer for FileWriter {
     async fn schema(&mut self, schema: SchemaRef) -> Result<()> {
         let place = self.folders.visible.display().to_string();
-        shape::check_same(&place, "the load", &self.schema, &schema)
+        shape::check_same(&place, "the load", &self.schema, &schema, shape::BEGIN_ANEW)
     }
 
     async fn batch(&mut self, batch: RecordBatch) -> Result<()> {

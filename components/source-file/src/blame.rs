@@ -27,8 +27,16 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// A value that is not of its column's type.
-pub fn misfit(place: Place, name: &str, column: &Column, value: &[u8], misfit: Misfit) -> Error {
+/// A value that is not of its column's type. Where the type was inferred, the
+/// error ends with what else to do.
+pub fn misfit(
+    place: Place,
+    name: &str,
+    column: &Column,
+    value: &[u8],
+    misfit: Misfit,
+    or_else: &str,
+) -> Error {
     let kind = column.kind();
     let shown = shorten(value);
     if misfit == Misfit::Encoding {
@@ -42,7 +50,7 @@ pub fn misfit(place: Place, name: &str, column: &Column, value: &[u8], misfit: M
         format!(
             "{place}: column {name:?}: {shown} is not of type {kind}, which the rows before and \
              the sample have; declare the column's type (columns: {{ {name}: text }} takes \
-             everything), raise sample_rows, or add the value to null_values if it means NULL"
+             everything), or raise sample_rows{or_else}"
         )
     } else {
         format!(

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Component;
-use wasmtime::{Cache, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ProfilingStrategy};
+use wasmtime::{
+    Cache, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ProfilingStrategy,
+};
 
 use crate::ticker::Ticker;
 use crate::{Allocation, Error, Kind, Profile, Result, cache};
@@ -100,8 +102,7 @@ impl Engines {
         if self.inner.config.perf_map {
             settings.profiler(ProfilingStrategy::PerfMap);
         }
-        let engine = Engine::new(&settings)
-            .map_err(|e| Error::Setup(format!("{e:#}")))?;
+        let engine = Engine::new(&settings).map_err(|e| Error::Setup(format!("{e:#}")))?;
         self.inner.ticker.add(engine.weak());
         built.insert(kind, engine.clone());
         Ok(engine)

@@ -93,7 +93,10 @@ async fn a_spinning_guest_lets_its_neighbours_run() {
         turns += 1;
     }
     assert!(turns > 10, "{turns}");
-    assert!(matches!(spinning.await.unwrap(), Err(Error::Deadline { .. })));
+    assert!(matches!(
+        spinning.await.unwrap(),
+        Err(Error::Deadline { .. })
+    ));
 }
 
 #[tokio::test]

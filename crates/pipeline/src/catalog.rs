@@ -181,9 +181,7 @@ mod tests {
         let (_folder, catalog) = catalog(&["source-file.wasm"]);
         let error = catalog.find("source-fil", Path::new("/")).unwrap_err();
         assert_eq!(error.help, "did you mean \"source-file\"?");
-        let error = catalog
-            .find("source-oracle", Path::new("/"))
-            .unwrap_err();
+        let error = catalog.find("source-oracle", Path::new("/")).unwrap_err();
         assert_eq!(
             error.help,
             "there are source-file; set VESICLE_COMPONENTS to the folder that has it, or write a path"

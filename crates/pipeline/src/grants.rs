@@ -11,9 +11,7 @@ use serde_json::{Map, Value as Json};
 use vesicle_pool::Manifest;
 use vesicle_pool::wasi::{Endpoint, FolderGrant, Grants};
 
-use crate::document::{
-    self, Cause, Diagnostic, Document, OptionKind, OptionSpec, Position, Value,
-};
+use crate::document::{self, Cause, Diagnostic, Document, OptionKind, OptionSpec, Position, Value};
 use crate::paths::{Refusal, expand, tidy};
 
 /// What a connector gets.

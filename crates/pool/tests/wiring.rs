@@ -77,7 +77,12 @@ fn keeper(body: &str) -> (Arc<dyn Provider>, Arc<std::sync::Mutex<Vec<u32>>>) {
 const PUT: &str = "put: func(value: u32);";
 
 fn putter() -> Vec<u8> {
-    importer("a:b/store@1.0.0", "put", "(param \"value\" u32)", "(param i32)")
+    importer(
+        "a:b/store@1.0.0",
+        "put",
+        "(param \"value\" u32)",
+        "(param i32)",
+    )
 }
 
 #[test]

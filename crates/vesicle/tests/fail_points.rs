@@ -23,7 +23,9 @@ fn kill_and_run_again(before: &Small, point: &str, passage: u64) -> bool {
     }
     small.check_crashed();
     let finished = small.seen() == small.all();
-    let ended = small.go_on(&format!("{point}:{passage}")).expect_said("going on with run");
+    let ended = small
+        .go_on(&format!("{point}:{passage}"))
+        .expect_said("going on with run");
     let read = ended.figure("rows_read");
     match (point, passage) {
         ("before-finish" | "finished", _) => assert_eq!(read, 0),
@@ -31,7 +33,10 @@ fn kill_and_run_again(before: &Small, point: &str, passage: u64) -> bool {
         ("committed" | "state-moved", passage) => assert!(read <= 12 - 3 * passage.min(4)),
         _ => assert!(read <= 12),
     }
-    assert!(point != "finished" || finished, "it is finished, and readers do not see it");
+    assert!(
+        point != "finished" || finished,
+        "it is finished, and readers do not see it"
+    );
     true
 }
 
@@ -47,9 +52,15 @@ fn kill_at_every_boundary(mode: &str) {
         let mut passages = vec![1, last.div_ceil(2), last];
         passages.dedup();
         for passage in passages {
-            assert!(kill_and_run_again(&before, point, passage), "{point} is not passed");
+            assert!(
+                kill_and_run_again(&before, point, passage),
+                "{point} is not passed"
+            );
         }
-        assert!(!kill_and_run_again(&before, point, last + 1), "{point} is passed more often");
+        assert!(
+            !kill_and_run_again(&before, point, last + 1),
+            "{point} is passed more often"
+        );
     }
 }
 
@@ -78,7 +89,9 @@ fn a_run_killed_twice_at_different_boundaries_has_every_row_once() {
             for point in [first, second] {
                 let mut command = small.pipeline.command();
                 command.env("VESICLE_FAIL_POINT", point);
-                common::child::Running::start(command).wait().expect_killed();
+                common::child::Running::start(command)
+                    .wait()
+                    .expect_killed();
                 small.check_crashed();
             }
             small.go_on(&format!("{mode}: {first}, then {second}"));

@@ -177,7 +177,10 @@ fn a_file_is_not_reached_by_its_absolute_path() {
     let ended = confined.run().expect_failed(DENIED, "/etc/passwd: ");
     let asked = |entry: &serde_json::Value| entry["component"] == HOSTILE;
     let report = ended.report();
-    assert!(!report["audit"].as_array().unwrap().iter().any(asked), "it has no folder to ask");
+    assert!(
+        !report["audit"].as_array().unwrap().iter().any(asked),
+        "it has no folder to ask"
+    );
     for permissions in ["read: [granted.txt]", "write: [scratch]"] {
         let outside = Confined::hostile("open", "").outside("secret.txt");
         for target in [outside.to_str().unwrap(), "/etc/passwd"] {

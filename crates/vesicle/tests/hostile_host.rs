@@ -39,7 +39,9 @@ fn workshop() -> Workshop {
 async fn carry_out(workshop: &Workshop, folder: &Path, text: &str) -> (Report, Result<(), Exit>) {
     let environment = |_: &str| None;
     let document = Document::parse("pipeline.yaml", text.as_bytes(), &environment).unwrap();
-    let plan = Plan::make(workshop, document, folder, &environment).await.unwrap();
+    let plan = Plan::make(workshop, document, folder, &environment)
+        .await
+        .unwrap();
     let progress = Progress::new(Box::new(|_| {}));
     let (report, done) = run::run(&plan, Options::default(), &progress, &Stop::default()).await;
     (report.unwrap(), done.map_err(|error| error.exit()))
@@ -73,7 +75,10 @@ impl Harmless {
 /// What the process has in memory now, in bytes.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
     let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kib << 10
 }
@@ -110,7 +115,9 @@ async fn more_spinning_components_than_threads_do_not_keep_another_pipeline_from
             let workshop = Rc::clone(&workshop);
             spinning.spawn_local(async move {
                 let confined = Confined::hostile("spin", "").limited("idle_timeout: 20s");
-                carry_out(&workshop, &confined.inside(""), &confined.document()).await.1
+                carry_out(&workshop, &confined.inside(""), &confined.document())
+                    .await
+                    .1
             });
         }
         Harmless::new().check(&workshop).await;
@@ -127,7 +134,9 @@ async fn nothing_is_left_of_components_that_were_ended() {
     let workshop = workshop();
     let allocate = async || {
         let confined = Confined::hostile("allocate", "");
-        let done = carry_out(&workshop, &confined.inside(""), &confined.document()).await.1;
+        let done = carry_out(&workshop, &confined.inside(""), &confined.document())
+            .await
+            .1;
         assert_eq!(done, Err(Exit::Limit));
     };
     allocate().await;

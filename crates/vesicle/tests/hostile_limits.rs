@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use common::child::Ended;
 use common::confined::Confined;
 
-const DOCUMENT: i32 = 3;
 const COMPONENT: i32 = 4;
 const DATA: i32 = 7;
 const LIMIT: i32 = 8;
@@ -29,7 +28,11 @@ fn growth(ended: &Ended) -> u64 {
 fn ends(confined: &Confined, code: i32, error: &str) -> Ended {
     let begin = Instant::now();
     let ended = confined.run().expect_failed(code, error);
-    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begin.elapsed()
+    );
     confined.check_empty_handed(&ended);
     ended
 }
@@ -65,16 +68,26 @@ fn a_component_that_never_says_what_it_is_is_refused() {
 
 #[test]
 fn a_dry_run_of_a_source_that_computes_or_waits_without_end_ends_too() {
-    for (mode, what) in [("spin", "computes without end"), ("wait", "waits for something")] {
+    for (mode, what) in [
+        ("spin", "computes without end"),
+        ("wait", "waits for something"),
+    ] {
         let confined = Confined::hostile(mode, "");
-        confined.run_with(&["--dry-run"]).expect_exit(LIMIT).expect_said(what);
+        confined
+            .run_with(&["--dry-run"])
+            .expect_exit(LIMIT)
+            .expect_said(what);
     }
 }
 
 #[test]
 fn fuel_runs_out_where_the_document_meters_it() {
     let confined = Confined::hostile("spin", "").limited("fuel: 100000000, idle_timeout: 60s");
-    ends(&confined, LIMIT, "source hostile-source, stream s: out of fuel");
+    ends(
+        &confined,
+        LIMIT,
+        "source hostile-source, stream s: out of fuel",
+    );
 }
 
 #[test]
@@ -88,21 +101,35 @@ fn memory_ends_where_the_document_says_and_the_host_has_not_grown_by_more() {
 #[test]
 fn a_stack_without_end_is_a_crash_of_the_component_alone() {
     let ended = ends(&Confined::hostile("recurse", ""), CRASH, "it trapped: ");
-    assert!(ended.stderr.contains("at hostile_source::limits::recurse"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("at hostile_source::limits::recurse"),
+        "{ended:#?}"
+    );
 }
 
 #[test]
 fn a_panic_is_told_with_what_it_said_and_where_it_was() {
     let ended = ends(&Confined::hostile("panic", ""), CRASH, "it trapped: ");
-    assert!(ended.stderr.contains("hostile-source/src/lib.rs:"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("hostile-source/src/lib.rs:"),
+        "{ended:#?}"
+    );
     assert!(ended.stderr.contains("    as asked\n"), "{ended:#?}");
     assert!(ended.stderr.contains("    at core"), "{ended:#?}");
 }
 
 #[test]
 fn a_source_that_exits_has_failed_whatever_it_exits_with() {
-    ends(&Confined::hostile("exit", "0"), CRASH, "stream s: it called exit(0)");
-    ends(&Confined::hostile("exit", "3"), CRASH, "stream s: it called exit(1)");
+    ends(
+        &Confined::hostile("exit", "0"),
+        CRASH,
+        "stream s: it called exit(0)",
+    );
+    ends(
+        &Confined::hostile("exit", "3"),
+        CRASH,
+        "stream s: it called exit(1)",
+    );
 }
 
 #[test]
@@ -110,15 +137,25 @@ fn a_flood_on_stderr_neither_stops_the_source_nor_grows_the_host() {
     let confined = Confined::hostile("flood", "192").limited("memory: 64 MiB, idle_timeout: 60s");
     let ended = confined.run().expect_exit(0);
     assert_eq!(confined.arrived()["loot"], "flooded");
-    assert!(ended.stderr.len() < 64 << 10, "{} bytes", ended.stderr.len());
+    assert!(
+        ended.stderr.len() < 64 << 10,
+        "{} bytes",
+        ended.stderr.len()
+    );
     assert!(growth(&ended) < 64 << 20, "{} bytes", growth(&ended));
 }
 
 #[test]
 fn a_payload_above_the_contract_s_limit_is_refused_before_it_is_queued() {
     for (mebibytes, said) in [
-        ("65", "it emitted a payload of 68157440 bytes; 67108864 are allowed"),
-        ("160", "too much data is being copied between the host and the guest"),
+        (
+            "65",
+            "it emitted a payload of 68157440 bytes; 67108864 are allowed",
+        ),
+        (
+            "160",
+            "too much data is being copied between the host and the guest",
+        ),
     ] {
         let confined = Confined::raw("large-batch", mebibytes).limited("memory: 256 MiB");
         let ended = ends(&confined, CRASH, said);
@@ -129,15 +166,25 @@ fn a_payload_above_the_contract_s_limit_is_refused_before_it_is_queued() {
 #[test]
 fn a_cursor_above_the_contract_s_limit_is_refused_and_does_not_reach_the_state() {
     let confined = Confined::raw("large-cursor", "2");
-    ends(&confined, CRASH, "it emitted a cursor of 2097152 bytes; 1048576 are allowed");
-    let state = std::fs::metadata(confined.inside("state.db")).unwrap().len();
+    ends(
+        &confined,
+        CRASH,
+        "it emitted a cursor of 2097152 bytes; 1048576 are allowed",
+    );
+    let state = std::fs::metadata(confined.inside("state.db"))
+        .unwrap()
+        .len();
     assert!(state < 1 << 20, "{state} bytes");
 }
 
 #[test]
 fn a_plan_that_is_one_text_four_thousand_times_does_not_fill_the_host() {
     let confined = Confined::raw("aliased-plan", "");
-    let ended = ends(&confined, CRASH, "too much data is being copied between the host");
+    let ended = ends(
+        &confined,
+        CRASH,
+        "too much data is being copied between the host",
+    );
     // The host stops at 128 MiB.
     assert!(growth(&ended) < 192 << 20, "{} bytes", growth(&ended));
 }
@@ -159,7 +206,10 @@ fn a_dry_run_of_rows_that_are_none_blames_the_source_and_not_the_host() {
     let blame = "source raw-source, stream s: what it emitted cannot be decoded: ";
     for mode in ["garbage", "garbage-schema", "no-schema", "great-numbers"] {
         let confined = Confined::raw(mode, "");
-        confined.run_with(&["--dry-run"]).expect_exit(CRASH).expect_said(blame);
+        confined
+            .run_with(&["--dry-run"])
+            .expect_exit(CRASH)
+            .expect_said(blame);
     }
 }
 
@@ -174,9 +224,4 @@ fn a_source_s_own_commit_requests_commit_nothing() {
     let confined = Confined::raw("commits", "");
     let ended = confined.run().expect_exit(0);
     assert_eq!(ended.figure("commits"), 1, "the host's own: {ended:#?}");
-}
-
-#[test]
-fn a_mode_that_there_is_not_is_an_error_of_the_document() {
-    ends(&Confined::hostile("no-such-mode", ""), DOCUMENT, "no-such-mode");
 }

@@ -12,10 +12,20 @@ use common::sweep::Sweep;
 
 #[test]
 fn a_run_killed_at_any_of_25_points_and_run_again_has_every_row_once() {
-    Sweep { format: "parquet", mode: "append", kills: 25 }.run();
+    Sweep {
+        format: "parquet",
+        mode: "append",
+        kills: 25,
+    }
+    .run();
 }
 
 #[test]
 fn old_rows_are_seen_until_the_new_ones_are_complete_wherever_a_run_is_killed() {
-    Sweep { format: "parquet", mode: "replace", kills: 5 }.run();
+    Sweep {
+        format: "parquet",
+        mode: "replace",
+        kills: 5,
+    }
+    .run();
 }

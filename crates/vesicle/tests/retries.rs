@@ -61,7 +61,11 @@ fn arrived(folder: &Path) -> Vec<i64> {
     let mut numbers = Vec::new();
     for name in common::list(&folder.join("out/numbers")) {
         let text = fs::read_to_string(folder.join("out/numbers").join(name)).unwrap();
-        numbers.extend(text.lines().skip(1).map(|line| line.parse::<i64>().unwrap()));
+        numbers.extend(
+            text.lines()
+                .skip(1)
+                .map(|line| line.parse::<i64>().unwrap()),
+        );
     }
     numbers.sort_unstable();
     numbers

@@ -22,7 +22,12 @@ fn take_around(pipeline: &mut Pipeline) -> [PathBuf; 3] {
     FORMATS.map(|format| {
         let document = Document::new(format, "replace").commit_after(50_000);
         let (name, out) = (format!("to-{format}"), format!("as-{format}"));
-        pipeline.document = Document { name, path: path.clone(), out, ..document };
+        pipeline.document = Document {
+            name,
+            path: path.clone(),
+            out,
+            ..document
+        };
         pipeline.write_document();
         pipeline.complete();
         path = format!("{}/in/*.{format}", pipeline.document.out);
@@ -35,7 +40,9 @@ fn read_all(pipeline: &Pipeline, folders: &[PathBuf], types: [&Value; 4]) -> Vec
     let mut reader = Reader::start();
     let first = (&"csv", &pipeline.path("in.csv"));
     let all = std::iter::once(first).chain(FORMATS.iter().zip(folders));
-    all.zip(types).map(|((format, path), types)| reader.read_as(format, path, types)).collect()
+    all.zip(types)
+        .map(|((format, path), types)| reader.read_as(format, path, types))
+        .collect()
 }
 
 #[test]
@@ -48,11 +55,22 @@ fn flights_are_the_same_rows_as_csv_parquet_json_lines_and_csv_again() {
     let none = json!({});
     let seen = read_all(&pipeline, &folders, [&none, &none, &json, &none]);
     for (seen, format) in seen.iter().zip(["the original", "parquet", "jsonl", "csv"]) {
-        println!("{format}: {} rows in {} files, sha256 {}", seen.rows, seen.files.len(), seen.sha256);
+        println!(
+            "{format}: {} rows in {} files, sha256 {}",
+            seen.rows,
+            seen.files.len(),
+            seen.sha256
+        );
         assert_eq!(seen.rows, FLIGHTS, "{format}");
     }
-    assert!(seen.iter().all(|other| other.rows() == seen[0].rows()), "{seen:#?}");
-    assert!(seen[1..].iter().all(|seen| seen.files.len() > 1), "{seen:#?}");
+    assert!(
+        seen.iter().all(|other| other.rows() == seen[0].rows()),
+        "{seen:#?}"
+    );
+    assert!(
+        seen[1..].iter().all(|seen| seen.files.len() > 1),
+        "{seen:#?}"
+    );
 }
 
 /// Values that are easily lost on the way: the columns are those of [`types`].
@@ -99,7 +117,10 @@ fn values_that_are_easily_lost_are_the_same_in_every_format() {
         println!("{format}: {} rows, sha256 {}", seen.rows, seen.sha256);
         assert_eq!(seen.rows, NASTY.len() as u64 - 1, "{format}");
     }
-    assert!(seen.iter().all(|other| other.rows() == seen[0].rows()), "{seen:#?}");
+    assert!(
+        seen.iter().all(|other| other.rows() == seen[0].rows()),
+        "{seen:#?}"
+    );
 }
 
 #[test]
@@ -108,11 +129,23 @@ fn the_independent_reader_tells_rows_apart_that_differ_in_one_value() {
     let mut reader = Reader::start();
     let mut read = |text: &str| {
         pipeline.write("in.csv", text);
-        reader.read_as("csv", &pipeline.path("in.csv"), &json!({ "a": "text", "b": "float64" }))
+        reader.read_as(
+            "csv",
+            &pipeline.path("in.csv"),
+            &json!({ "a": "text", "b": "float64" }),
+        )
     };
     let first = read("a,b\nx,1\ny,2\n");
-    assert_eq!(first.sha256, read("a,b\ny,2\nx,1\n").sha256, "the order of rows is nothing");
-    assert_eq!(first.sha256, read("b,a\n1,x\n2,y\n").sha256, "the order of columns is nothing");
+    assert_eq!(
+        first.sha256,
+        read("a,b\ny,2\nx,1\n").sha256,
+        "the order of rows is nothing"
+    );
+    assert_eq!(
+        first.sha256,
+        read("b,a\n1,x\n2,y\n").sha256,
+        "the order of columns is nothing"
+    );
     let others = [
         "a,b\nx,1\ny,3\n",
         "a,b\nx,1\n",
@@ -127,5 +160,9 @@ fn the_independent_reader_tells_rows_apart_that_differ_in_one_value() {
     sums.push(first.sha256);
     sums.sort();
     sums.dedup();
-    assert_eq!(sums.len(), others.len() + 1, "two that differ have one checksum");
+    assert_eq!(
+        sums.len(),
+        others.len() + 1,
+        "two that differ have one checksum"
+    );
 }

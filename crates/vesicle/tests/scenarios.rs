@@ -43,14 +43,22 @@ const LEAST: usize = 25;
 fn every_session_reads_as_its_transcript_says() {
     let folder = common::root().join("tests/scenarios");
     let names = common::list(&folder);
-    assert!(names.len() >= LEAST, "{} has {} scenarios", folder.display(), names.len());
+    assert!(
+        names.len() >= LEAST,
+        "{} has {} scenarios",
+        folder.display(),
+        names.len()
+    );
     let wanted = std::env::var("SCENARIO").unwrap_or_default();
     let scenarios: Vec<_> = names
         .iter()
         .filter(|name| name.contains(&wanted))
         .map(|name| Scenario::new(&folder.join(name)))
         .collect();
-    assert!(!scenarios.is_empty(), "no scenario has {wanted:?} in its name");
+    assert!(
+        !scenarios.is_empty(),
+        "no scenario has {wanted:?} in its name"
+    );
     let bless = std::env::var_os("BLESS").is_some_and(|value| value == "1");
 
     let next = AtomicUsize::new(0);

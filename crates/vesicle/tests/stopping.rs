@@ -39,7 +39,10 @@ fn stop_and_go_on(signal: Signal) {
         .expect_said("finishing the commit under way; Ctrl-C again ends at once")
         .expect_said("were committed; run the same command to go on");
     let report = ended.report();
-    assert_eq!((&report["status"], &report["exit"]), (&"interrupted".into(), &130.into()));
+    assert_eq!(
+        (&report["status"], &report["exit"]),
+        (&"interrupted".into(), &130.into())
+    );
     let committed: u64 = destination.committed().values().map(|part| part.rows).sum();
     assert!((60_000..FLIGHTS).contains(&committed), "{committed} rows");
     assert_eq!(ended.figure("rows_written"), committed);
@@ -71,7 +74,10 @@ fn an_interrupted_run_ends_with_the_commit_under_way_however_much_waits_behind_i
     running.signal_child(Signal::INT);
     let ended = running.wait().expect_exit(130);
     let after = destination.committed().len();
-    assert!(after <= before + 2, "{after} commits, {before} before the interruption");
+    assert!(
+        after <= before + 2,
+        "{after} commits, {before} before the interruption"
+    );
     let committed: u64 = destination.committed().values().map(|part| part.rows).sum();
     assert_eq!(ended.figure("rows_written"), committed);
     pipeline.complete().expect_said("going on with run");
@@ -220,7 +226,9 @@ fn a_pipelines_name_with_another_source_is_refused() {
     let mut small = Small::new("append");
     small.pipeline.document.path = "other/*.csv".into();
     std::fs::create_dir(small.pipeline.path("other")).unwrap();
-    small.pipeline.write("other/1.csv", "number,text\n99,other\n");
+    small
+        .pipeline
+        .write("other/1.csv", "number,text\n99,other\n");
     small.pipeline.write_document();
     small
         .pipeline

@@ -20,9 +20,7 @@ fn check_published(calls: &[Call], renamed: &Call) {
         .unwrap_or_else(|| panic!("{} is not acknowledged", renamed.to));
     for folder in [folder(&renamed.to), folder(&renamed.path)] {
         let synced = calls.iter().any(|call| {
-            call.syncs(&folder)
-                && call.began > renamed.ended
-                && call.ended < acknowledged.began
+            call.syncs(&folder) && call.began > renamed.ended && call.ended < acknowledged.began
         });
         assert!(synced, "{folder} is not synced after {renamed:?}");
     }
@@ -53,19 +51,30 @@ fn part_manifest_and_their_folders_are_synced_before_a_commit_is_acknowledged() 
 fn the_folders_of_the_destination_are_durable_before_the_first_commit() {
     let small = Small::without_old("append");
     let calls = parse(&trace_of(&small.pipeline));
-    let folder = small.pipeline.folder.path().canonicalize().unwrap().display().to_string();
+    let folder = small
+        .pipeline
+        .folder
+        .path()
+        .canonicalize()
+        .unwrap()
+        .display()
+        .to_string();
     let here = |path: &str| path.replacen("./", &format!("{folder}/"), 1);
     let out = format!("{folder}/out");
-    let part = calls.iter().find(|call| call.does == "write" && call.path.contains("/part-"));
+    let part = calls
+        .iter()
+        .find(|call| call.does == "write" && call.path.contains("/part-"));
     let part = part.unwrap();
-    let made = calls.iter().filter(|call| call.does == "make" && here(&call.path).starts_with(&out));
+    let made = calls
+        .iter()
+        .filter(|call| call.does == "make" && here(&call.path).starts_with(&out));
     let mut folders = 0;
     for call in made {
         let path = here(&call.path);
         let (parent, _) = path.rsplit_once('/').unwrap();
-        let synced = calls.iter().any(|sync| {
-            sync.syncs(parent) && sync.began > call.ended && sync.ended < part.began
-        });
+        let synced = calls
+            .iter()
+            .any(|sync| sync.syncs(parent) && sync.began > call.ended && sync.ended < part.began);
         assert!(synced, "{parent} is not synced after {path} was made in it");
         folders += 1;
     }
@@ -95,9 +104,14 @@ fn a_trace_in_which_any_sync_is_missing_or_late_is_refused() {
         without.remove(missing);
         check_commits(&parse(&without.join("\n"))).expect_err(lines[missing]);
     }
-    let without: Vec<_> =
-        lines.iter().copied().filter(|line| !line.starts_with("1 fsync(8</o/load> ")).collect();
-    let without = without.join("\n").replace("1 <... fsync resumed>) = 0\n", "");
+    let without: Vec<_> = lines
+        .iter()
+        .copied()
+        .filter(|line| !line.starts_with("1 fsync(8</o/load> "))
+        .collect();
+    let without = without
+        .join("\n")
+        .replace("1 <... fsync resumed>) = 0\n", "");
     check_commits(&parse(&without)).expect_err("no sync of the manifest's folder");
     for (late, after) in [(1, 5), (2, 5), (4, 5), (8, 9)] {
         let mut moved = lines.clone();

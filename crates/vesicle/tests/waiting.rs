@@ -120,10 +120,18 @@ fn ten_idle_seconds_cost_less_than_fifty_milliseconds_of_processor_time() {
     }
     // What ends with starting, such as the epoch's thread going to sleep.
     std::thread::sleep(Duration::from_secs(1));
-    let before = cases.each_ref().map(|(_, _, process, ..)| processor_time(process));
+    let before = cases
+        .each_ref()
+        .map(|(_, _, process, ..)| processor_time(process));
     std::thread::sleep(WATCHED);
-    let after = cases.each_ref().map(|(_, _, process, ..)| processor_time(process));
+    let after = cases
+        .each_ref()
+        .map(|(_, _, process, ..)| processor_time(process));
     for (case, (mode, confined, process, _, enough, serving)) in cases.into_iter().enumerate() {
+        assert!(
+            !before[case].is_zero(),
+            "starting takes time, and none was measured"
+        );
         let used = after[case] - before[case];
         println!("{mode}: {} ms in {} s", used.as_millis(), WATCHED.as_secs());
         assert!(used < ALLOWED, "{mode}: {used:?}");

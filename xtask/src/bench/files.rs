@@ -1,5 +1,8 @@
 //! The sandbox tax: the file connectors as components under `vesicle run`,
-//! over the same connectors linked into one native program, `native-pipe`.
+//! over the same connectors linked into one native program,
+//! `benches/native-pipe`.
+//!
+//! A tiny file shows what starting costs; a long one, what a row costs.
 //!
 //! Both sides read and write the same files with the same code. The component
 //! side also parses a document, keeps state and loads compiled code, all of
@@ -21,11 +24,14 @@ use crate::files::{make_folder, remove_file, remove_folder, visible_bytes, write
 use crate::prepare;
 use crate::tree::Tree;
 
-/// The program of the native side, a member of the components' workspace.
+/// The program of the native side.
 const NATIVE: &str = "native-pipe";
 /// How far what the two sides write may differ in size: parts may be cut
 /// elsewhere, rows may not be missing.
 const TOLERANCE: f64 = 0.02;
+
+/// How many times the flights are in the long file.
+const TIMES: usize = 8;
 
 /// A conversion: what it is called, what is read, in which format, and the
 /// format that is written.
@@ -36,8 +42,12 @@ pub fn measure(tree: &Tree, runs: usize) -> Result<Vec<Figure>> {
     let bench = Files::prepare(tree)?;
     let csv = prepare::flights(tree)?;
     let parquet = bench.parquet_of(&csv)?;
-    let cases: [Case; 3] = [
+    let tiny = tree.root.join("examples/penguins/penguins.csv");
+    let long = bench.repeated(&csv)?;
+    let cases: [Case; 5] = [
+        ("penguins csv to parquet", tiny, "csv", "parquet"),
         ("csv to parquet", csv.clone(), "csv", "parquet"),
+        ("8 times csv to parquet", long, "csv", "parquet"),
         ("parquet to jsonl", parquet, "parquet", "jsonl"),
         ("csv to csv", csv, "csv", "csv"),
     ];
@@ -61,15 +71,8 @@ impl Files {
         build::all(tree, Profile::Release)?;
         heading(&format!("building {NATIVE}"));
         let target = tree.components_target();
-        let mut native = cargo(&tree.components());
-        native.args([
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            NATIVE,
-            "--target-dir",
-        ]);
+        let mut native = cargo(&tree.root.join("benches").join(NATIVE));
+        native.args(["build", "--release", "--locked", "--target-dir"]);
         command::run(native.arg(&target))?;
         let folder = tree.target.join("bench/files");
         remove_folder(&folder)?;
@@ -80,6 +83,22 @@ impl Files {
             folder,
             cache: tree.target.join("bench/cache"),
         })
+    }
+
+    /// Makes a file with the rows of `csv` several times over.
+    fn repeated(&self, csv: &Path) -> Result<PathBuf> {
+        let long = self.folder.join("long.csv");
+        let text = std::fs::read(csv).map_err(Error::file(csv))?;
+        let header = text
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let mut all = text.clone();
+        for _ in 1..TIMES {
+            all.extend_from_slice(&text[header..]);
+        }
+        write(&long, all)?;
+        Ok(long)
     }
 
     /// Makes the Parquet files that a case reads.

@@ -89,7 +89,14 @@ impl CsvReader {
             }
             let error = |column| {
                 let name = &self.batch.name(index);
-                blame::misfit(self.scanner.place(), name, column, value, misfit)
+                blame::misfit(
+                    self.scanner.place(),
+                    name,
+                    column,
+                    value,
+                    misfit,
+                    SPELLED_NULL,
+                )
             };
             return Err(error(&self.batch.columns[index]));
         }
@@ -130,6 +137,9 @@ fn order(path: &str, names: &[String], projection: &Projection) -> Result<Vec<us
     Ok(projection.wanted.iter().filter_map(place).collect())
 }
 
+/// What else to do about a value that does not fit.
+const SPELLED_NULL: &str = ", or add the value to null_values if it means NULL";
+
 /// A record with more or fewer fields than the header.
 pub fn wrong_width(scanner: &Scanner, expected: usize) -> Error {
     let found = scanner.record().fields.len();
@@ -138,14 +148,18 @@ pub fn wrong_width(scanner: &Scanner, expected: usize) -> Error {
     } else {
         format!("{found} fields")
     };
-    let hint = if found > expected {
+    let wanted = if expected == 1 {
+        "1 is expected".to_owned()
+    } else {
+        format!("{expected} are expected")
+    };
+    let hint = if expected == 1 {
+        "is the delimiter another one?"
+    } else if found > expected {
         "a value that holds the delimiter must be quoted"
     } else {
         "is the row cut off, or is the delimiter another one?"
     };
-    let message = format!(
-        "{}: {fields} where {expected} are expected; {hint}",
-        scanner.place()
-    );
+    let message = format!("{}: {fields} where {wanted}; {hint}", scanner.place());
     Error::data("wrong-number-of-fields", message)
 }

@@ -109,7 +109,8 @@ fn not_an_object(place: Place, line: &str, error: &serde_json::Error) -> Error {
         let message = format!(
             "{place}:{}: the object does not end on its line; JSON Lines has one object a line: \
              is the file cut off, or written over several lines? jq -c . writes it so",
-            error.column()
+            // The parser has no column for the end of a line's first character.
+            error.column().max(1)
         );
         return Error::data("bad-json", message);
     }
@@ -167,6 +168,7 @@ mod tests {
             "a.jsonl:3:10: not valid JSON: expected ident"
         );
         assert!(message("{\"a\": 1").starts_with("a.jsonl:3:7: the object does not end"));
+        assert!(message("{").starts_with("a.jsonl:3:1: the object does not end"));
         assert_eq!(
             message("{} {}"),
             "a.jsonl:3:4: not valid JSON: trailing characters"

@@ -88,7 +88,8 @@ impl JsonlReader {
                         Value::Literal(text) => text,
                         Value::Null => "null",
                     };
-                    return Err(blame::misfit(place, name, column, text.as_bytes(), misfit));
+                    let value = text.as_bytes();
+                    return Err(blame::misfit(place, name, column, value, misfit, ""));
                 }
             }
             Ok(())

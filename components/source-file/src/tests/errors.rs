@@ -20,6 +20,10 @@ fn a_row_with_the_wrong_number_of_fields_is_named_by_its_line() {
         "a.csv:4: 1 field where 2 are expected; is the row cut off, or is the delimiter another \
          one?"
     );
+    assert_eq!(
+        failure("a.csv", "a;b\n1,5;2\n"),
+        "a.csv:2: 2 fields where 1 is expected; is the delimiter another one?"
+    );
 }
 
 #[test]
@@ -42,7 +46,7 @@ fn a_value_that_does_not_fit_is_named_with_what_to_do() {
     assert_eq!(
         files.clean(&fails(&with(config.clone(), "sample_rows", json!(1))).message),
         "a.csv:3: column \"n\": \"5x7\" is not of type int64, which the rows before and the \
-         sample have; declare the column's type (columns: { n: text } takes everything), raise \
+         sample have; declare the column's type (columns: { n: text } takes everything), or raise \
          sample_rows, or add the value to null_values if it means NULL"
     );
     let error = fails(&with(config, "columns", json!({ "n": "date" })));

@@ -34,13 +34,10 @@ impl fmt::Display for NewError {
         match self {
             Self::Name(message) | Self::NoSdk(message) => f.write_str(message),
             Self::Exists(path) => {
-                write!(
-                    f,
-                    "{} exists; choose another name, or move it away",
-                    path.display()
-                )
+                let path = shown(path);
+                write!(f, "{path} exists; choose another name, or move it away")
             }
-            Self::File { path, error } => write!(f, "cannot write {}: {error}", path.display()),
+            Self::File { path, error } => write!(f, "cannot write {}: {error}", shown(path)),
         }
     }
 }
@@ -59,11 +56,7 @@ pub struct Created {
 impl fmt::Display for Created {
     /// What was made, and what to do next.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let folder = self
-            .folder
-            .strip_prefix(".")
-            .unwrap_or(&self.folder)
-            .display();
+        let folder = shown(&self.folder);
         writeln!(
             f,
             "made the {} {folder}; next:\n\n  cd {folder}",
@@ -77,6 +70,11 @@ impl fmt::Display for Created {
         }
         write!(f, "  vesicle run pipeline.yaml")
     }
+}
+
+/// A path without the current folder before it.
+fn shown(path: &Path) -> std::path::Display<'_> {
+    path.strip_prefix(".").unwrap_or(path).display()
 }
 
 /// Makes the project `name` in the folder `into`. A connector is built on the

@@ -22,14 +22,18 @@ fn run_until(small: &Small, which: &str, at: usize) -> Changes {
     let reports = super::folder();
     let report = reports.path().join("report.json");
     let mut python = Command::new("python3");
-    python.arg(root().join("tests/faults/kill_at_call.py")).arg(&report);
+    python
+        .arg(root().join("tests/faults/kill_at_call.py"))
+        .arg(&report);
     python.args([which, &at.to_string()]);
     let ended = Running::start(wrap(python, &small.pipeline.command())).wait();
     let text = std::fs::read_to_string(&report).unwrap_or_else(|_| panic!("{ended:#?}"));
     let report: Value = serde_json::from_str(&text).unwrap();
     let calls = report["calls"].as_array().unwrap().iter();
     let changes = Changes {
-        calls: calls.map(|call| call.as_str().unwrap().to_owned()).collect(),
+        calls: calls
+            .map(|call| call.as_str().unwrap().to_owned())
+            .collect(),
         killed: report["killed"] == true,
     };
     ended.expect_exit(if changes.killed { 137 } else { 0 });
@@ -53,7 +57,10 @@ pub fn kill_at_every(before: &Small, which: &str) -> usize {
                     if !run.killed {
                         assert_eq!(small.seen(), small.all(), "{at}");
                         // Threads do not take the same steps each time.
-                        assert!(at + 10 > changes, "it ended before change {at} of {changes}");
+                        assert!(
+                            at + 10 > changes,
+                            "it ended before change {at} of {changes}"
+                        );
                         return;
                     }
                     killed.fetch_add(1, Ordering::SeqCst);

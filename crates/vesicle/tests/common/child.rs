@@ -35,7 +35,10 @@ impl Printed {
                 shared.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
-        Self { text, reader: Some(reader) }
+        Self {
+            text,
+            reader: Some(reader),
+        }
     }
 
     fn so_far(&self) -> String {
@@ -53,13 +56,21 @@ impl Printed {
 impl Running {
     /// Starts a process.
     pub fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.process_group(0);
-        let mut child =
-            command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
         let stdout = Printed::collect(child.stdout.take().unwrap());
         let stderr = Printed::collect(child.stderr.take().unwrap());
-        Self { child, stdout, stderr }
+        Self {
+            child,
+            stdout,
+            stderr,
+        }
     }
 
     fn pid(&self) -> Pid {
@@ -81,7 +92,10 @@ impl Running {
         let pid = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let children = children.unwrap();
-        let child = children.split_whitespace().next().expect("it has started a process");
+        let child = children
+            .split_whitespace()
+            .next()
+            .expect("it has started a process");
         kill_process(Pid::from_raw(child.parse().unwrap()).unwrap(), signal).unwrap();
     }
 
@@ -90,7 +104,11 @@ impl Running {
     pub fn wait_until_said(&mut self, text: &str) {
         let start = Instant::now();
         while !self.stderr.so_far().contains(text) {
-            assert!(!self.has_ended(), "it ended without {text:?}: {}", self.stderr.so_far());
+            assert!(
+                !self.has_ended(),
+                "it ended without {text:?}: {}",
+                self.stderr.so_far()
+            );
             assert!(start.elapsed() < PATIENCE, "it does not say {text:?}");
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -167,7 +185,11 @@ impl std::fmt::Debug for Ended {
             }
             shown = report.to_string();
         }
-        write!(f, "{}\nstdout: {shown}\nstderr: {}", self.status, self.stderr)
+        write!(
+            f,
+            "{}\nstdout: {shown}\nstderr: {}",
+            self.status, self.stderr
+        )
     }
 }
 
@@ -194,7 +216,10 @@ impl Ended {
     /// Makes sure that it said something on stderr.
     #[track_caller]
     pub fn expect_said(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "it does not say {text:?}: {self:#?}");
+        assert!(
+            self.stderr.contains(text),
+            "it does not say {text:?}: {self:#?}"
+        );
         self
     }
 
@@ -208,6 +233,8 @@ impl Ended {
     #[track_caller]
     pub fn figure(&self, name: &str) -> u64 {
         let report = self.report();
-        report["streams"][0][name].as_u64().unwrap_or_else(|| panic!("no {name}: {report:#}"))
+        report["streams"][0][name]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no {name}: {report:#}"))
     }
 }

@@ -23,9 +23,18 @@ pub const VARIABLE: &str = "VESICLE_TEST_SECRET";
 /// The folder of components that `cargo xtask build` has built from `tests/guests`.
 pub fn guests() -> PathBuf {
     let folder = Path::new(super::BINARY).with_file_name("test-components");
-    for name in ["hostile-source", "raw-source", "silent-socket", "spinning-source"] {
+    for name in [
+        "hostile-source",
+        "raw-source",
+        "silent-socket",
+        "spinning-source",
+    ] {
         let path = folder.join(name).with_extension("wasm");
-        assert!(path.is_file(), "{} is missing; run: cargo xtask build", path.display());
+        assert!(
+            path.is_file(),
+            "{} is missing; run: cargo xtask build",
+            path.display()
+        );
     }
     folder
 }
@@ -102,7 +111,13 @@ impl Confined {
 
     /// The document.
     pub fn document(&self) -> String {
-        let Self { component, config, permissions, limits, .. } = self;
+        let Self {
+            component,
+            config,
+            permissions,
+            limits,
+            ..
+        } = self;
         format!(
             "version: \"1.0\"\n\
              pipeline: confined\n\
@@ -153,7 +168,9 @@ impl Confined {
         let known = known.map(|path| self.folder.path().join(path));
         let link = self.inside("scratch/way-out");
         for (path, (_, bytes)) in look(self.folder.path()) {
-            let found = bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+            let found = bytes
+                .windows(SECRET.len())
+                .any(|part| part == SECRET.as_bytes());
             let expected = known.contains(&path) || path == link;
             assert!(!found || expected, "the secret is in {}", path.display());
         }
@@ -195,7 +212,10 @@ fn look(folder: &Path) -> Seen {
         if found.is_dir() {
             seen.extend(look(&path));
         } else {
-            seen.insert(path.clone(), (found.modified().unwrap(), fs::read(&path).unwrap()));
+            seen.insert(
+                path.clone(),
+                (found.modified().unwrap(), fs::read(&path).unwrap()),
+            );
         }
     }
     seen
@@ -208,8 +228,15 @@ impl Ended {
     pub fn expect_denied(self, component: &str, access: &str, target: &str) -> Self {
         let line = format!("audit: denied {component} {access} {target}");
         let told = |said: &str| said == line || said.starts_with(&format!("{line} ("));
-        assert!(self.stderr.lines().any(told), "it does not say {line:?}: {self:#?}");
-        assert_eq!(self.verdict(component, access, target), Some(false), "{self:#?}");
+        assert!(
+            self.stderr.lines().any(told),
+            "it does not say {line:?}: {self:#?}"
+        );
+        assert_eq!(
+            self.verdict(component, access, target),
+            Some(false),
+            "{self:#?}"
+        );
         self
     }
 
@@ -229,7 +256,10 @@ impl Ended {
     /// on stderr and in the report.
     #[track_caller]
     pub fn expect_failed(self, code: i32, error: &str) -> Self {
-        let ended = self.expect_exit(code).expect_said("error: ").expect_said(error);
+        let ended = self
+            .expect_exit(code)
+            .expect_said("error: ")
+            .expect_said(error);
         let report = ended.report();
         let told = report["error"].as_str().unwrap_or_default();
         assert!(told.contains(error), "{told:?} in {ended:#?}");

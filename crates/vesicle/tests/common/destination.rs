@@ -29,7 +29,10 @@ pub struct Destination {
 impl Destination {
     /// The files of a stream under a configured path.
     pub fn new(path: &Path, stream: &str) -> Self {
-        Self { visible: path.join(stream), hidden: path.join(".vesicle").join(stream) }
+        Self {
+            visible: path.join(stream),
+            hidden: path.join(".vesicle").join(stream),
+        }
     }
 
     /// The record, if there is one.
@@ -63,7 +66,10 @@ impl Destination {
             let manifest: Value = serde_json::from_slice(&text).unwrap();
             for part in manifest["parts"].as_array().unwrap() {
                 let figure = |name: &str| part[name].as_u64().unwrap();
-                let size = Part { rows: figure("rows"), bytes: figure("bytes") };
+                let size = Part {
+                    rows: figure("rows"),
+                    bytes: figure("bytes"),
+                };
                 parts.insert(part["name"].as_str().unwrap().to_owned(), size);
             }
         }

@@ -151,7 +151,10 @@ impl Pipeline {
     /// Removes the state file and what belongs to it.
     pub fn lose_state(&self) {
         let names = super::list(self.folder.path());
-        let state: Vec<_> = names.iter().filter(|name| name.starts_with("state.db")).collect();
+        let state: Vec<_> = names
+            .iter()
+            .filter(|name| name.starts_with("state.db"))
+            .collect();
         assert!(!state.is_empty(), "{names:?}");
         for name in state {
             fs::remove_file(self.path(name)).unwrap();

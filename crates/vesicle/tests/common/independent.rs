@@ -48,7 +48,11 @@ impl Reader {
             .unwrap();
         let questions = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().unwrap());
-        Self { process, questions, answers }
+        Self {
+            process,
+            questions,
+            answers,
+        }
     }
 
     /// Reads a file, or a folder of files.
@@ -66,12 +70,18 @@ impl Reader {
         self.answers.read_line(&mut answer).unwrap();
         let answer: Value = serde_json::from_str(&answer).unwrap();
         let error = &answer["error"];
-        assert!(error.is_null(), "{} cannot be read: {error}", path.display());
+        assert!(
+            error.is_null(),
+            "{} cannot be read: {error}",
+            path.display()
+        );
         let files = answer["files"].as_object().unwrap().iter();
         Seen {
             rows: answer["rows"].as_u64().unwrap(),
             sha256: answer["sha256"].as_str().unwrap().to_owned(),
-            files: files.map(|(name, rows)| (name.clone(), rows.as_u64().unwrap())).collect(),
+            files: files
+                .map(|(name, rows)| (name.clone(), rows.as_u64().unwrap()))
+                .collect(),
         }
     }
 }
@@ -106,7 +116,9 @@ fn make_environment() -> PathBuf {
         return python;
     }
     let run = |command: &mut Command| {
-        let done = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let done = command
+            .output()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(
             done.status.success(),
@@ -114,7 +126,11 @@ fn make_environment() -> PathBuf {
              reach:\n{said}"
         );
     };
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&requirements));
+    run(Command::new("python3")
+        .args(["-m", "venv", "--clear"])
+        .arg(&folder));
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "-r"])
+        .arg(&requirements));
     python
 }

@@ -53,9 +53,17 @@ pub fn vesicle() -> Command {
     static COMPONENTS: OnceLock<()> = OnceLock::new();
     COMPONENTS.get_or_init(|| {
         let folder = Path::new(BINARY).with_file_name("components");
-        for name in ["source-file.wasm", "dest-file.wasm", "transform-rename.wasm"] {
+        for name in [
+            "source-file.wasm",
+            "dest-file.wasm",
+            "transform-rename.wasm",
+        ] {
             let path = folder.join(name);
-            assert!(path.is_file(), "{} is missing; run: cargo xtask build", path.display());
+            assert!(
+                path.is_file(),
+                "{} is missing; run: cargo xtask build",
+                path.display()
+            );
         }
     });
     let mut command = Command::new(BINARY);
@@ -114,8 +122,9 @@ pub fn list(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

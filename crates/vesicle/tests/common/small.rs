@@ -20,7 +20,9 @@ pub struct Small {
 
 /// The rows of a file.
 fn rows_of(file: u32) -> Vec<String> {
-    (0..3).map(|row| format!("{},file {file}", file * 10 + row)).collect()
+    (0..3)
+        .map(|row| format!("{},file {file}", file * 10 + row))
+        .collect()
 }
 
 fn sorted(mut rows: Vec<String>) -> Vec<String> {
@@ -51,7 +53,11 @@ impl Small {
         let pipeline = Pipeline::new(document);
         std::fs::create_dir(pipeline.path("in")).unwrap();
         let new = (1..=FILES).flat_map(rows_of).collect();
-        let small = Self { pipeline, old: Vec::new(), new };
+        let small = Self {
+            pipeline,
+            old: Vec::new(),
+            new,
+        };
         small.write_new();
         small
     }
@@ -59,13 +65,15 @@ impl Small {
     fn write_new(&self) {
         for file in 1..=FILES {
             let rows = rows_of(file).join("\n");
-            self.pipeline.write(&format!("in/{file}.csv"), &format!("number,text\n{rows}\n"));
+            self.pipeline
+                .write(&format!("in/{file}.csv"), &format!("number,text\n{rows}\n"));
         }
     }
 
     /// Writes other rows to one of the files.
     pub fn change_source(&mut self) {
-        self.pipeline.write("in/3.csv", "number,text\n300,changed\n");
+        self.pipeline
+            .write("in/3.csv", "number,text\n300,changed\n");
         self.new.retain(|row| !row.ends_with("file 3"));
         self.new.push("300,changed".into());
     }
@@ -80,7 +88,11 @@ impl Small {
     pub fn copy(&self) -> Self {
         let folder = self.pipeline.folder.path();
         let pipeline = Pipeline::copy_of(folder, self.pipeline.document.clone());
-        Self { pipeline, old: self.old.clone(), new: self.new.clone() }
+        Self {
+            pipeline,
+            old: self.old.clone(),
+            new: self.new.clone(),
+        }
     }
 
     /// The old rows, sorted.

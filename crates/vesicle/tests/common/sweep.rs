@@ -90,7 +90,10 @@ impl Sweep {
             start.elapsed().as_secs_f64()
         );
         let spread = self.kills.min(known.commits as usize) * 2 / 3;
-        assert!(distinct.len() >= spread, "the kills are not spread: {reached:?}");
+        assert!(
+            distinct.len() >= spread,
+            "the kills are not spread: {reached:?}"
+        );
     }
 
     /// Loads the old rows; then runs undisturbed, with a watch.
@@ -124,7 +127,13 @@ impl Sweep {
             "replace" => assert_eq!(new.rows(), all.rows()),
             _ => assert_eq!(new.rows, OLD + FLIGHTS),
         }
-        Known { before, old, new, commits, pace }
+        Known {
+            before,
+            old,
+            new,
+            commits,
+            pace,
+        }
     }
 
     /// Kills a run at a point, runs again, and says after how many commits it
@@ -199,11 +208,21 @@ impl Sweep {
         assert_eq!(report["resumed"], true);
         assert_eq!(report["run"], killed.run);
         let read = ended.figure("rows_read");
-        assert_eq!(read, FLIGHTS - killed.rows, "after {} commits", killed.commits);
+        assert_eq!(
+            read,
+            FLIGHTS - killed.rows,
+            "after {} commits",
+            killed.commits
+        );
         assert_eq!(ended.figure("rows_total"), FLIGHTS);
         let destination = pipeline.destination();
         let seen = reader.read(self.format, &destination.visible);
-        assert_eq!(seen.rows(), known.new.rows(), "after {} commits", killed.commits);
+        assert_eq!(
+            seen.rows(),
+            known.new.rows(),
+            "after {} commits",
+            killed.commits
+        );
         destination.expect_clean();
         assert_eq!(destination.finished().as_ref(), Some(&killed.run));
     }

@@ -54,7 +54,9 @@ fn strace(pipeline: &Pipeline, arguments: &[&str]) -> Command {
         "this test needs strace; install it: apt-get install strace"
     );
     let mut strace = Command::new("strace");
-    strace.args(["-f", "--seccomp-bpf", "-o", "trace.txt"]).args(arguments);
+    strace
+        .args(["-f", "--seccomp-bpf", "-o", "trace.txt"])
+        .args(arguments);
     wrap(strace, &pipeline.command())
 }
 
@@ -114,18 +116,29 @@ fn parse_call(text: &str, line: usize) -> Option<Call> {
         _ => return None,
     };
     let mut names = arguments.split('"').skip(1).step_by(2);
-    let mut folders = arguments.split('<').skip(1).map(|rest| rest.split('>').next());
+    let mut folders = arguments
+        .split('<')
+        .skip(1)
+        .map(|rest| rest.split('>').next());
     // A path alone is one from the working folder.
     let mut next = || {
         let folder = folders.next().flatten().unwrap_or(".");
-        names.next().map(|name| format!("{folder}/{}", name.trim_start_matches("./")))
+        names
+            .next()
+            .map(|name| format!("{folder}/{}", name.trim_start_matches("./")))
     };
     let (path, to) = match does {
         "rename" => (next()?, next()?),
         "make" => (next()?, String::new()),
         _ => (folders.next().flatten()?.to_owned(), String::new()),
     };
-    Some(Call { does, path, to, began: line, ended: line })
+    Some(Call {
+        does,
+        path,
+        to,
+        began: line,
+        ended: line,
+    })
 }
 
 /// Makes sure of the order of every commit to dest-file: the part's contents,
@@ -135,16 +148,26 @@ fn parse_call(text: &str, line: usize) -> Option<Call> {
 pub fn check_commits(calls: &[Call]) -> Result<usize, String> {
     let is_manifest = |path: &str| path.ends_with("/parts-all.json");
     let acknowledged: Vec<_> = {
-        let first = calls.iter().position(|call| call.path.contains("/parts/part-"));
+        let first = calls
+            .iter()
+            .position(|call| call.path.contains("/parts/part-"));
         let after = &calls[first.ok_or("there is no part")?..];
-        after.iter().filter(|call| call.does == "sync" && call.path.ends_with(".db-wal")).collect()
+        after
+            .iter()
+            .filter(|call| call.does == "sync" && call.path.ends_with(".db-wal"))
+            .collect()
     };
-    let manifests = calls.iter().filter(|call| call.does == "rename" && is_manifest(&call.to));
+    let manifests = calls
+        .iter()
+        .filter(|call| call.does == "rename" && is_manifest(&call.to));
     let mut before = 0;
     let mut commits = 0;
     for renamed in manifests {
         let since = |from: usize| calls.iter().filter(move |call| call.began >= from);
-        let (load, _) = renamed.to.rsplit_once('/').ok_or("a manifest in no folder")?;
+        let (load, _) = renamed
+            .to
+            .rsplit_once('/')
+            .ok_or("a manifest in no folder")?;
         let parts = format!("{load}/parts");
         let here = format!("commit {}", commits + 1);
         let mut durable = before;
@@ -162,18 +185,23 @@ pub fn check_commits(calls: &[Call]) -> Result<usize, String> {
         }
         let written = since(durable)
             .find(|call| call.does == "write" && call.path == renamed.path)
-            .ok_or(format!("{here}: the manifest is written before the part is durable"))?;
+            .ok_or(format!(
+                "{here}: the manifest is written before the part is durable"
+            ))?;
         let synced = since(written.ended)
             .find(|call| call.syncs(&renamed.path))
             .ok_or(format!("{here}: the manifest is not synced"))?;
         if synced.ended >= renamed.began {
-            return Err(format!("{here}: the manifest is renamed before it is synced"));
+            return Err(format!(
+                "{here}: the manifest is renamed before it is synced"
+            ));
         }
         let committed = since(renamed.ended)
             .find(|call| call.syncs(load))
             .ok_or(format!("{here}: the manifest's folder is not synced"))?;
-        let acknowledged =
-            acknowledged.get(commits).ok_or(format!("{here}: it is not acknowledged"))?;
+        let acknowledged = acknowledged
+            .get(commits)
+            .ok_or(format!("{here}: it is not acknowledged"))?;
         if committed.ended >= acknowledged.began {
             return Err(format!("{here}: it is acknowledged before it is durable"));
         }

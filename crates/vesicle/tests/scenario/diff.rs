@@ -44,6 +44,9 @@ fn common_lengths(first: &[&str], second: &[&str]) -> Vec<Vec<usize>> {
 mod tests {
     #[test]
     fn only_lines_that_differ_are_marked() {
-        assert_eq!(super::lines("a\nb\nc\n", "a\nx\nc\nd\n"), "  a\n- b\n+ x\n  c\n+ d\n");
+        assert_eq!(
+            super::lines("a\nb\nc\n", "a\nx\nc\nd\n"),
+            "  a\n- b\n+ x\n  c\n+ d\n"
+        );
     }
 }

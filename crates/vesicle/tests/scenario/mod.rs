@@ -24,11 +24,16 @@ pub struct Scenario {
 impl Scenario {
     /// The scenario in a folder.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self {
+            folder: folder.to_owned(),
+        }
     }
 
     fn name(&self) -> String {
-        format!("tests/scenarios/{}", self.folder.file_name().unwrap().display())
+        format!(
+            "tests/scenarios/{}",
+            self.folder.file_name().unwrap().display()
+        )
     }
 
     /// Runs the commands of the transcript and compares what they print with
@@ -55,9 +60,10 @@ impl Scenario {
             fs::write(&path, &found).unwrap();
             return Ok(());
         }
-        Err(format!("{name} (- as the transcript says, + as it is):\n{}", {
-            diff::lines(&expected, &found)
-        }))
+        Err(format!(
+            "{name} (- as the transcript says, + as it is):\n{}",
+            { diff::lines(&expected, &found) }
+        ))
     }
 }
 

@@ -36,7 +36,10 @@ impl Places {
         for (path, name) in &self.0 {
             text = text.replace(path.as_str(), name);
         }
-        text.split_inclusive('\n').filter(|line| !is_progress(line)).map(hide_in_line).collect()
+        text.split_inclusive('\n')
+            .filter(|line| !is_progress(line))
+            .map(hide_in_line)
+            .collect()
     }
 }
 
@@ -48,7 +51,9 @@ fn hide_in_line(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;
     while let Some(letter) = rest.chars().next() {
-        let found = [run, part, time, seconds, figure].iter().find_map(|find| find(rest));
+        let found = [run, part, time, seconds, figure]
+            .iter()
+            .find_map(|find| find(rest));
         let (length, stands_for) = found.unwrap_or((letter.len_utf8(), ""));
         match stands_for {
             "" => text.push(letter),
@@ -71,7 +76,11 @@ fn matching(text: &str, pattern: &str) -> Option<usize> {
         b'f' => byte.is_ascii_hexdigit(),
         wanted => *byte == wanted,
     };
-    bytes.iter().zip(pattern.bytes()).all(fits).then_some(pattern.len())
+    bytes
+        .iter()
+        .zip(pattern.bytes())
+        .all(fits)
+        .then_some(pattern.len())
 }
 
 fn digits(text: &str) -> usize {
@@ -79,7 +88,10 @@ fn digits(text: &str) -> usize {
 }
 
 fn run(text: &str) -> Found {
-    Some((matching(text, "ffffffff-ffff-7fff-ffff-ffffffffffff")?, "<run>"))
+    Some((
+        matching(text, "ffffffff-ffff-7fff-ffff-ffffffffffff")?,
+        "<run>",
+    ))
 }
 
 fn part(text: &str) -> Found {
@@ -94,7 +106,9 @@ fn time(text: &str) -> Found {
     if text[length..].starts_with('.') {
         length += 1 + digits(&text[length + 1..]);
     }
-    text[length..].starts_with('Z').then_some((length + 1, "<time>"))
+    text[length..]
+        .starts_with('Z')
+        .then_some((length + 1, "<time>"))
 }
 
 fn seconds(text: &str) -> Found {
@@ -105,9 +119,11 @@ fn seconds(text: &str) -> Found {
 }
 
 fn figure(text: &str) -> Found {
-    for (key, stands_for) in
-        [("_ms\": ", "_ms\": <n>"), ("_bytes\": ", "_bytes\": <n>"), ("\"times\": ", "\"times\": <n>")]
-    {
+    for (key, stands_for) in [
+        ("_ms\": ", "_ms\": <n>"),
+        ("_bytes\": ", "_bytes\": <n>"),
+        ("\"times\": ", "\"times\": <n>"),
+    ] {
         if let Some(value) = text.strip_prefix(key)
             && digits(value) > 0
         {
@@ -130,7 +146,10 @@ mod tests {
             hide_in_line("run 01a1fdad-6c4a-7473-8ec5-cfdeea985039 since 2026-11-21T10:36:03.53Z,"),
             "run <run> since <time>,"
         );
-        assert_eq!(hide_in_line("part-3879511216-all-000001.csv"), "part-<run>-all-000001.csv");
+        assert_eq!(
+            hide_in_line("part-3879511216-all-000001.csv"),
+            "part-<run>-all-000001.csv"
+        );
         assert_eq!(hide_in_line("\"busy_ms\": 12,"), "\"busy_ms\": <n>,");
         assert_eq!(hide_in_line("\"exit\": 12,"), "\"exit\": 12,");
     }

@@ -58,11 +58,31 @@ impl Flaky {
 impl Source for Flaky {
     fn spec() -> Spec {
         Spec::new("flaky-source", "0.1.0", "Fails now and then")
-            .option(Opt::directory("folder").required().doc("Where attempts are counted"))
-            .option(Opt::integer("fail_after").required().doc("Rows before it fails"))
-            .option(Opt::integer("failures").required().doc("How often it fails"))
-            .option(Opt::boolean("retryable").required().doc("What it says of its failures"))
-            .option(Opt::integer("wait_ms").required().doc("How long it asks to wait"))
+            .option(
+                Opt::directory("folder")
+                    .required()
+                    .doc("Where attempts are counted"),
+            )
+            .option(
+                Opt::integer("fail_after")
+                    .required()
+                    .doc("Rows before it fails"),
+            )
+            .option(
+                Opt::integer("failures")
+                    .required()
+                    .doc("How often it fails"),
+            )
+            .option(
+                Opt::boolean("retryable")
+                    .required()
+                    .doc("What it says of its failures"),
+            )
+            .option(
+                Opt::integer("wait_ms")
+                    .required()
+                    .doc("How long it asks to wait"),
+            )
             .sync_modes(&[SyncMode::FullRefresh])
     }
 
@@ -92,9 +112,10 @@ impl Source for Flaky {
         cursor: Option<Cursor>,
         out: &mut Emitter,
     ) -> Result<()> {
-        let start: i64 = cursor.as_deref().map_or(Ok(0), str::parse).map_err(|_| {
-            Error::internal("bad-cursor", "the cursor is no number")
-        })?;
+        let start: i64 = cursor
+            .as_deref()
+            .map_or(Ok(0), str::parse)
+            .map_err(|_| Error::internal("bad-cursor", "the cursor is no number"))?;
         let fails = self.fails()?;
         for first in (start..ROWS).step_by(10) {
             if fails && first - start >= self.fail_after {
