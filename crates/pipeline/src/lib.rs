@@ -18,7 +18,7 @@ pub mod connector;
 pub mod document;
 mod error;
 mod grants;
-mod paths;
+pub mod paths;
 mod place;
 pub mod plan;
 pub mod run;

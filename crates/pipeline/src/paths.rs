@@ -70,6 +70,15 @@ pub fn shown(path: &Path) -> String {
     tidy(&path.to_string_lossy())
 }
 
+/// A path below a document's folder; without `./` where that is the current one.
+pub fn below(base: &Path, path: &str) -> PathBuf {
+    let path = base.join(path);
+    match path.strip_prefix(".") {
+        Ok(below) if !below.as_os_str().is_empty() => below.to_owned(),
+        _ => path,
+    }
+}
+
 /// The files that a path or glob names.
 pub fn expand(base: &Path, pattern: &str) -> Result<Vec<FileGrant>, Refusal> {
     if is_glob(pattern) {

@@ -17,6 +17,7 @@ use crate::document::{
     self, Diagnostics, Document, NewColumn, Nullability, OnDataError, Redactor, RemovedColumn,
     SchemaEvolution, StateStore, Streams, SyncMode, TypeChange, WriteMode,
 };
+use crate::paths::below;
 use crate::workshop::{Made, Setting, Workshop};
 use crate::{Error, Result};
 
@@ -125,7 +126,7 @@ impl Plan {
     #[must_use]
     pub fn state_path(&self) -> Option<PathBuf> {
         match &self.document.state {
-            StateStore::Sqlite(path) => Some(self.base.join(&path.value)),
+            StateStore::Sqlite(path) => Some(below(&self.base, &path.value)),
             StateStore::Postgres(_) => None,
         }
     }

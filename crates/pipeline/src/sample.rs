@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::convert::try_schema_from_ipc_buffer;
 use arrow_ipc::reader::StreamDecoder;
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 use tokio::sync::mpsc;
 use vesicle_flow::{Counters, Failure as FlowFailure, Flow, Gauge, Pass, Receiver, Stop, queue};
 
@@ -211,7 +211,8 @@ impl Rows {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// Its Arrow type.
+    /// Its type: by the word that documents use for it, or by Arrow's name
+    /// where there is none.
     pub data_type: String,
     /// Whether it may be NULL.
     pub nullable: bool,
@@ -230,10 +231,26 @@ pub fn columns(schema: &[u8]) -> Result<Vec<Column>> {
         .iter()
         .map(|field| Column {
             name: field.name().clone(),
-            data_type: field.data_type().to_string(),
+            data_type: word(field.data_type()),
             nullable: field.is_nullable(),
         })
         .collect())
+}
+
+/// The word for a type in documents.
+fn word(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "boolean".into(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
+        DataType::Date32 => "date".into(),
+        DataType::Time64(_) => "time".into(),
+        DataType::Timestamp(_, None) => "timestamp".into(),
+        DataType::Timestamp(_, Some(_)) => "timestamptz".into(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "binary".into(),
+        DataType::Decimal128(precision, scale) => format!("decimal({precision},{scale})"),
+        number if number.is_integer() || number.is_floating() => number.to_string().to_lowercase(),
+        other => other.to_string(),
+    }
 }
 
 /// Rows as a table for people.

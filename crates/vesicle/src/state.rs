@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use vesicle_pipeline::document::StateStore;
+use vesicle_pipeline::paths::below;
 use vesicle_pipeline::state::{PipelineState, SqliteState, State as _, StateError};
 use vesicle_pipeline::{Error, Exit};
 
@@ -35,7 +36,7 @@ fn locate(from: &Path) -> Result<(PathBuf, Option<String>), Failed> {
     let read = session::read(from)?;
     match &read.document.state {
         StateStore::Sqlite(path) => Ok((
-            read.base.join(&path.value),
+            below(&read.base, &path.value),
             Some(read.document.pipeline.value.clone()),
         )),
         StateStore::Postgres(_) => Err(Failed::new(

@@ -37,7 +37,7 @@ use scenario::Scenario;
 /// How many scenarios run at a time.
 const THREADS: usize = 2;
 /// How many scenarios there are at least.
-const LEAST: usize = 25;
+const LEAST: usize = 36;
 
 #[test]
 fn every_session_reads_as_its_transcript_says() {

@@ -105,16 +105,25 @@ fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepare
     let (run, resumed) = match state.unfinished(name)? {
         Some(run) if options.fresh => {
             progress.say(&format!(
-                "abandoned run {}, which had written {} rows",
-                run.id, run.rows
+                "abandoned run {}, which had written {}",
+                run.id,
+                rows(run.rows)
             ));
             state.end_run(&run.id, RunStatus::Abandoned, None)?;
             (state.begin_run(name)?, false)
         }
         Some(run) => {
             progress.say(&format!(
-                "going on with run {}, {} since {}, with {} rows written; --fresh would begin anew",
-                run.id, run.status, run.started, run.rows
+                "going on with run {}, begun {} and {}, with {} written; --fresh would begin anew",
+                run.id,
+                run.started,
+                // Nobody else runs it: the lock is ours.
+                if run.status == RunStatus::Running {
+                    "cut off".to_owned()
+                } else {
+                    run.status.to_string()
+                },
+                rows(run.rows)
             ));
             (state.resume_run(&run.id)?, true)
         }
@@ -202,6 +211,13 @@ fn note_end(state: &Arc<dyn State>, run: &Run, status: Status, error: Option<&st
     };
     state.end_run(&run.id, status, error)?;
     Ok(())
+}
+
+fn rows(count: u64) -> String {
+    match count {
+        1 => "1 row".to_owned(),
+        _ => format!("{count} rows"),
+    }
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

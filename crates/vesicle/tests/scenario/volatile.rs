@@ -7,7 +7,7 @@
 //! | the id of a run, and its digits in the names of parts | `<run>` |
 //! | a time of 2026 or later; data of scenarios is older | `<time>` |
 //! | `(0.8 s)` | `(<seconds> s)` |
-//! | figures in JSON under keys that end in `_ms` or `_bytes`, and under `times` | `<n>` |
+//! | figures in JSON under `times` and keys that end in `_ms`, `_rss_bytes`, `_peak_bytes` | `<n>` |
 //! | lines of progress, which slow machines print | nothing |
 
 use std::path::Path;
@@ -121,7 +121,8 @@ fn seconds(text: &str) -> Found {
 fn figure(text: &str) -> Found {
     for (key, stands_for) in [
         ("_ms\": ", "_ms\": <n>"),
-        ("_bytes\": ", "_bytes\": <n>"),
+        ("_rss_bytes\": ", "_rss_bytes\": <n>"),
+        ("_peak_bytes\": ", "_peak_bytes\": <n>"),
         ("\"times\": ", "\"times\": <n>"),
     ] {
         if let Some(value) = text.strip_prefix(key)
