@@ -1,6 +1,8 @@
 //! The folder of compiled code is private, and what is in it is not trusted
 //! to be whole.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! What ends a guest is told apart: trap, deadline, memory, fuel, exit.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::{Duration, Instant};
 
 use vesicle_engine::{Budget, Config, Engines, Error, Kind, Store};

@@ -56,14 +56,6 @@ pub enum Error {
         /// Why not.
         error: std::io::Error,
     },
-    /// What the document asks and what the connectors can do differ.
-    #[error("{message}; {help}")]
-    Unsupported {
-        /// What is not to be had.
-        message: String,
-        /// What to do.
-        help: String,
-    },
     /// The run was ended at once, as asked.
     #[error("ended at once; what was not committed is read again by the next run")]
     Forced,
@@ -140,7 +132,6 @@ impl Error {
                 Cause::Missing => Exit::Unavailable,
                 Cause::Denied => Exit::Denied,
             },
-            Self::Unsupported { .. } => Exit::Document,
             Self::Component { .. } => Exit::Component,
             Self::Connector { failure, .. } => exit_of(failure),
             Self::Stuck { .. } => Exit::Limit,

@@ -144,13 +144,11 @@ impl Plan {
         }
         let destination = &self.document.destination;
         if destination.on_data_error != OnDataError::Fail {
-            return Err(Error::Unsupported {
-                message: format!(
-                    "on_data_error: {} is not supported by {} with {}",
-                    destination.on_data_error, self.source.name, self.destination.name
-                ),
-                help: "use on_data_error: fail".into(),
-            });
+            let message = format!(
+                "on_data_error: {} is not supported by {} with {}",
+                destination.on_data_error, self.source.name, self.destination.name
+            );
+            return Err(self.unsupported(message, "use on_data_error: fail"));
         }
         let strict = SchemaEvolution {
             new_column: NewColumn::Fail,
@@ -159,26 +157,29 @@ impl Plan {
             nullability: Nullability::Fail,
         };
         if destination.schema_evolution != strict {
-            return Err(Error::Unsupported {
-                message: format!(
-                    "{} does not change the columns of what it has written, \
-                     and schema_evolution asks for it",
-                    self.destination.name
-                ),
-                help: "use fail on each axis, or leave it out".into(),
-            });
+            let message = format!(
+                "{} does not change the columns of what it has written, and schema_evolution \
+                 asks for it",
+                self.destination.name
+            );
+            return Err(self.unsupported(message, "use fail on each axis, or leave it out"));
         }
         let takes = |connector: &Connector| connector.spec.takes.contains(&Format::ArrowIpc);
         if !self.source.spec.emits.contains(&Format::ArrowIpc) || !takes(&self.destination) {
-            return Err(Error::Unsupported {
-                message: format!(
-                    "{} and {} have no format in common",
-                    self.source.name, self.destination.name
-                ),
-                help: "choose connectors that speak Arrow".into(),
-            });
+            let message = format!(
+                "{} and {} have no format in common",
+                self.source.name, self.destination.name
+            );
+            return Err(self.unsupported(message, "choose connectors that speak Arrow"));
         }
         Ok(())
+    }
+
+    /// What the document asks of its destination, and nobody does.
+    fn unsupported(&self, message: String, help: &str) -> Error {
+        let at = self.document.destination.connector.uses.position;
+        let wrong = self.document.diagnostic(at, message).with_help(help);
+        Error::Document(wrong.into())
     }
 
     /// The plan, for people.

@@ -39,7 +39,7 @@ pub enum Error {
         /// The interface.
         interface: String,
         /// Where they differ.
-        difference: Difference,
+        difference: Box<Difference>,
     },
     /// What is imported and what is provided have different types.
     #[error("{app} and the provider of {interface} disagree: {difference}")]
@@ -49,7 +49,7 @@ pub enum Error {
         /// The interface.
         interface: String,
         /// Where they differ.
-        difference: Difference,
+        difference: Box<Difference>,
     },
     /// A provider could not prepare an instance.
     #[error("{provider} cannot be provided: {reason}")]

@@ -75,7 +75,7 @@ impl Pool {
         {
             return Err(Error::Conflict {
                 interface: interface.name.to_string(),
-                difference,
+                difference: Box::new(difference),
             });
         }
         declared.insert(track, interface);
@@ -269,6 +269,6 @@ fn fits(app: &str, name: &str, wanted: &Structure, provided: &Interface) -> Resu
     Err(Error::Mismatch {
         app: app.to_owned(),
         interface: name.to_owned(),
-        difference,
+        difference: Box::new(difference),
     })
 }

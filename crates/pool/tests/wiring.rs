@@ -1,5 +1,7 @@
 //! Admission and wiring: what is imported is declared and given, or refused.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use vesicle_engine::{Budget, Config, Engines, State};

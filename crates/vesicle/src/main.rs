@@ -5,6 +5,7 @@ mod cli;
 mod components;
 mod discover;
 mod inspect;
+mod memory;
 mod new;
 mod output;
 mod progress;
@@ -20,6 +21,7 @@ use cli::{Cli, Command};
 use output::Failed;
 
 fn main() -> std::process::ExitCode {
+    memory::return_large_blocks();
     let cli = Cli::parse();
     output::start_tracing(cli.verbose);
     let workers = std::thread::available_parallelism().map_or(4, |cores| cores.get().max(4));

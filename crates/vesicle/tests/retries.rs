@@ -1,6 +1,8 @@
 //! Typed errors drive bounded retries: what says that it may succeed later is
 //! tried again from where it was committed, and nothing else is.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;

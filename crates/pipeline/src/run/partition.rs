@@ -101,7 +101,7 @@ impl Move<'_> {
         let idle_timeout = source.idle_timeout;
         let counters = self.counters(&format!("source {}", source.name));
         let policy = Policy::new(
-            self.plan.document.checkpoint.clone(),
+            self.plan.document.checkpoint,
             self.stop.clone(),
             Arc::clone(self.progress),
             self.cursor.clone(),

@@ -15,6 +15,7 @@ pub mod confined;
 pub mod destination;
 pub mod document;
 pub mod independent;
+pub mod large;
 pub mod small;
 pub mod sweep;
 pub mod trace;
