@@ -60,9 +60,13 @@ impl<'a> Stream<'a> {
         if let Some(load) = record.load.clone()
             && !request.fresh
         {
-            self.check_same(&load, request, mode)?;
-            let load = self.adopt(record, load, &request.run)?;
-            return self.describe(&load);
+            let same = self.check_same(&load, request, mode);
+            // A load that committed nothing has nothing to lose by beginning anew.
+            if same.is_ok() || !self.is_untouched(&load)? {
+                same?;
+                let load = self.adopt(record, load, &request.run)?;
+                return self.describe(&load);
+            }
         }
         self.discard(&mut record)?;
         if let Some(finished) = record.finished.as_ref()
@@ -84,6 +88,12 @@ impl<'a> Stream<'a> {
             });
         }
         self.start(record, request, mode)
+    }
+
+    /// Whether nothing of a load has been committed.
+    fn is_untouched(&self, load: &Unfinished) -> Result<bool> {
+        let committed = mend::manifests(self.disk, &self.folders, &load.run)?;
+        Ok(load.status == Status::Open && committed.is_empty())
     }
 
     /// Publishes what is not visible yet, and ends the load.

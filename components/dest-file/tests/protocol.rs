@@ -305,6 +305,19 @@ fn an_unfinished_load_goes_on_only_as_it_was_begun() {
 }
 
 #[test]
+fn a_load_that_committed_nothing_gives_way_to_one_of_another_shape() {
+    let root = tempfile::tempdir().unwrap();
+    let csv = config(root.path(), "csv");
+    block_on(destination(&csv).begin(&request("one", WriteMode::Append))).unwrap();
+    let jsonl = destination(&config(root.path(), "jsonl"));
+    let load = block_on(jsonl.begin(&request("one", WriteMode::Replace))).unwrap();
+    assert!(load.cursors.is_empty() && !load.complete);
+    SOURCE.write(&jsonl, &load).unwrap();
+    assert_eq!(block_on(jsonl.finish(&load)).unwrap().rows, 10);
+    assert_eq!(visible(root.path()), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_damaged_record_is_an_error_and_not_a_new_start() {
     let root = tempfile::tempdir().unwrap();
     let config = config(root.path(), "csv");

@@ -134,5 +134,5 @@ fn the_time_of_a_destination_that_computes_is_its_own() {
         number(destination, "busy_ms") > number(destination, "waiting_ms"),
         "{destination}"
     );
-    assert!(number(source, "waiting_ms") >= in_all / 3, "{source}");
+    assert!(number(source, "waiting_ms") >= in_all / 6, "{source}");
 }
