@@ -3,11 +3,19 @@
 //! A stage that ends closes its queues: the stages after it finish what they
 //! have, commits included, and the stages before it learn that nobody listens.
 //! So a failure needs no cancelling, only patience, which is bounded.
+//!
+//! Invariant: once [`Flow::join`] has returned, nothing of any stage runs.
 
+use std::any::Any;
+use std::io;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::counters::Timed;
 use crate::{Counters, Figures, Stop};
@@ -53,10 +61,13 @@ pub enum Failure<E> {
     Forced,
 }
 
-/// Stages that run, each on a task of its own.
+/// Stages that run.
 pub struct Flow<E> {
-    tasks: JoinSet<(Arc<Counters>, Result<(), E>)>,
+    tasks: JoinSet<(Arc<Counters>, End<E>)>,
     stages: Vec<Stage>,
+    token: CancellationToken,
+    /// Cancels the token, also when the flow is dropped.
+    cancel: DropGuard,
 }
 
 struct Stage {
@@ -65,34 +76,116 @@ struct Stage {
     idle_timeout: Duration,
 }
 
+/// How a stage ended.
+enum End<E> {
+    Done(Result<(), E>),
+    Cancelled,
+    Panicked(String),
+}
+
 impl<E> Default for Flow<E> {
     fn default() -> Self {
+        let token = CancellationToken::new();
         Self {
             tasks: JoinSet::new(),
             stages: Vec::new(),
+            cancel: token.clone().drop_guard(),
+            token,
         }
     }
 }
 
+/// Works until it is done or cancelled.
+async fn work<E>(
+    counters: Arc<Counters>,
+    cancelled: CancellationToken,
+    work: impl Future<Output = Result<(), E>>,
+) -> End<E> {
+    let end = tokio::select! {
+        biased;
+        () = cancelled.cancelled() => End::Cancelled,
+        done = Timed::new(Arc::clone(&counters), work) => End::Done(done),
+    };
+    counters.ended();
+    end
+}
+
+/// The end of a stage that has a thread of its own.
+async fn of_thread<E>(
+    thread: io::Result<JoinHandle<()>>,
+    ended: oneshot::Receiver<End<E>>,
+) -> End<E> {
+    match (ended.await, thread) {
+        (Ok(end), _) => end,
+        (Err(_), Err(error)) => End::Panicked(format!("no thread can be started: {error}")),
+        // It has dropped what it would have said it with: it is as good as over.
+        (Err(_), Ok(thread)) => End::Panicked(match thread.join() {
+            Ok(()) => "its thread said nothing".into(),
+            Err(panic) => said(panic.as_ref()),
+        }),
+    }
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it panicked").to_owned()
+}
+
 impl<E: Send + 'static> Flow<E> {
-    /// Starts a stage, which may move nothing for `idle_timeout` before it
-    /// counts as stuck. Waiting for a neighbour does not count.
+    /// Starts a stage that mostly waits, on a task. It may move nothing for
+    /// `idle_timeout` before it counts as stuck; waiting for a neighbour does
+    /// not count.
     pub fn spawn(
         &mut self,
         counters: &Arc<Counters>,
         idle_timeout: Duration,
-        work: impl Future<Output = Result<(), E>> + Send + 'static,
+        stage: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
+        let stage = work(
+            self.watch(counters, idle_timeout),
+            self.token.clone(),
+            stage,
+        );
+        let counters = Arc::clone(counters);
+        self.tasks.spawn(async move { (counters, stage.await) });
+    }
+
+    /// Starts a stage that computes, on a thread of its own, so that
+    /// neighbours compute at the same time: a task that is woken by a
+    /// computing one stays behind it, on the same worker of the runtime.
+    /// Otherwise as [`Flow::spawn`].
+    pub fn spawn_thread(
+        &mut self,
+        counters: &Arc<Counters>,
+        idle_timeout: Duration,
+        stage: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        let stage = work(
+            self.watch(counters, idle_timeout),
+            self.token.clone(),
+            stage,
+        );
+        let runtime = Handle::current();
+        let (ended, has_ended) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(counters.name.clone())
+            .spawn(move || {
+                // Nobody is left to tell if the flow was dropped.
+                let _ = ended.send(runtime.block_on(stage));
+            });
+        let counters = Arc::clone(counters);
+        self.tasks
+            .spawn(async move { (counters, of_thread(thread, has_ended).await) });
+    }
+
+    fn watch(&mut self, counters: &Arc<Counters>, idle_timeout: Duration) -> Arc<Counters> {
         self.stages.push(Stage {
             counters: Arc::clone(counters),
             idle_timeout,
         });
-        let counters = Arc::clone(counters);
-        self.tasks.spawn(async move {
-            let done = Timed::new(Arc::clone(&counters), work).await;
-            counters.ended();
-            (counters, done)
-        });
+        Arc::clone(counters)
     }
 
     /// Waits for all stages, and gives the first failure.
@@ -112,7 +205,6 @@ impl<E: Send + 'static> Flow<E> {
             let ended = tokio::select! {
                 biased;
                 () = stop.forced() => {
-                    self.tasks.abort_all();
                     failure = Some(Failure::Forced);
                     break;
                 }
@@ -128,15 +220,18 @@ impl<E: Send + 'static> Flow<E> {
                     continue;
                 }
             };
+            let Some(ended) = ended else { break };
             let found = match ended {
-                None => break,
-                Some(Ok((_, Ok(())))) => None,
-                Some(Ok((counters, Err(error)))) => Some(Failure::Stage {
+                Ok((_, End::Done(Ok(())) | End::Cancelled)) => None,
+                Ok((counters, End::Done(Err(error)))) => Some(Failure::Stage {
                     stage: counters.name.clone(),
                     error,
                 }),
-                Some(Err(join)) if join.is_cancelled() => None,
-                Some(Err(join)) => Some(Failure::Panic {
+                Ok((counters, End::Panicked(reason))) => Some(Failure::Panic {
+                    stage: counters.name.clone(),
+                    reason,
+                }),
+                Err(join) => Some(Failure::Panic {
                     stage: "a stage".into(),
                     reason: join.to_string(),
                 }),
@@ -146,7 +241,8 @@ impl<E: Send + 'static> Flow<E> {
                 patience = Some(Instant::now() + PATIENCE);
             }
         }
-        self.tasks.shutdown().await;
+        drop(self.cancel);
+        while self.tasks.join_next().await.is_some() {}
         match failure {
             Some(failure) => Err(failure),
             None => Ok(self
@@ -224,6 +320,51 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_told_with_the_stage_and_its_words() {
+        let mut flow = Flow::<String>::default();
+        flow.spawn_thread(&Counters::new("rash"), LONG, async { panic!("no {}", 7) });
+        let failure = flow.join(&Stop::default()).await.unwrap_err();
+        assert_eq!(failure.to_string(), "rash: a defect in the host: no 7");
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_stage_is_left_when_the_flow_has_ended() {
+        let held = Arc::new(());
+        let mut flow = Flow::<String>::default();
+        for thread in [false, true] {
+            let held = Arc::clone(&held);
+            let silent = async move {
+                let _held = held;
+                std::future::pending().await
+            };
+            let counters = Counters::new("silent");
+            match thread {
+                true => flow.spawn_thread(&counters, LONG, silent),
+                false => flow.spawn(&counters, LONG, silent),
+            }
+        }
+        let stop = Stop::default();
+        stop.force();
+        assert!(flow.join(&stop).await.is_err());
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+
+    #[tokio::test]
+    async fn stages_with_threads_compute_at_the_same_time() {
+        // Each waits for the other without giving way.
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let mut flow = Flow::<String>::default();
+        for _ in 0..2 {
+            let both = Arc::clone(&both);
+            flow.spawn_thread(&Counters::new("busy"), LONG, async move {
+                both.wait();
+                Ok(())
+            });
+        }
+        flow.join(&Stop::default()).await.unwrap();
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Stages and the queues between them.
 //!
-//! A flow is a set of [stages](Flow::spawn), each an instance of the pool on a
-//! task of its own, joined by [queues](queue()) that are bounded in bytes. A
+//! A flow is a set of [stages](Flow::spawn_thread), each an instance of the pool
+//! on a thread of its own, joined by [queues](queue()) that are bounded in bytes. A
 //! full queue makes the stage before it wait, up to the source; an empty one
 //! makes the stage after it wait. The first stage that fails ends the flow;
 //! asked to [stop](Stop), a flow ends at the next commit and not before.

@@ -116,7 +116,7 @@ impl Move<'_> {
             counters: Arc::clone(&counters),
             stop: self.stop.clone(),
         };
-        flow.spawn(&counters, idle_timeout, async move {
+        flow.spawn_thread(&counters, idle_timeout, async move {
             let valve = policy.clone();
             let read = tokio::select! {
                 read = task.run(move |frame| valve.pass(frame)) => read,
@@ -147,7 +147,7 @@ impl Move<'_> {
             outgoing,
             counters: Arc::clone(&counters),
         };
-        flow.spawn(&counters, idle_timeout, async move {
+        flow.spawn_thread(&counters, idle_timeout, async move {
             blame(&transform, task.run().await)?;
             Ok(())
         });
@@ -171,7 +171,7 @@ impl Move<'_> {
             counters: Arc::clone(&counters),
             stop: self.stop.clone(),
         };
-        flow.spawn(&counters, idle_timeout, async move {
+        flow.spawn_thread(&counters, idle_timeout, async move {
             blame(&destination, task.run().await)?;
             Ok(())
         });
