@@ -11,7 +11,7 @@ use vesicle_flow::{Counters, Failure as FlowFailure, Flow, Gauge, Pass, Receiver
 
 use crate::connector::bindings::Partition;
 use crate::connector::bindings::types::Frame;
-use crate::connector::frame::within_limits;
+use crate::connector::limits::within_limits;
 use crate::connector::{
     CommittedCursors, Connector, Failure, ReadTask, Role, SourceCalls, TransformCalls,
     TransformTask,

@@ -190,6 +190,23 @@ fn a_plan_that_is_one_text_four_thousand_times_does_not_fill_the_host() {
 }
 
 #[test]
+fn a_plan_with_too_many_partitions_or_two_of_one_name_is_refused() {
+    for (mode, said) in [
+        (
+            "many-partitions",
+            "it planned 10001 partitions; 10000 are allowed",
+        ),
+        (
+            "twin-partitions",
+            "it planned two partitions with the name \"one\"; each needs its own",
+        ),
+        ("long-partition", "a name of 1025 bytes; 1024 are allowed"),
+    ] {
+        ends(&Confined::raw(mode, ""), CRASH, said);
+    }
+}
+
+#[test]
 fn rows_that_are_none_are_refused_by_whoever_reads_them() {
     for (mode, said) in [
         ("garbage", "bad-payload"),

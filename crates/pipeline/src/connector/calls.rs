@@ -14,6 +14,7 @@ use super::bindings::source::SourceComponent;
 use super::bindings::transform::TransformComponent;
 use super::bindings::types::{Error as GuestError, Spec};
 use super::bindings::{Load, LoadRequest, ReadPlan, StreamInfo, StreamRequest, Summary};
+use super::limits::sound_plan;
 use super::{Connector, Failure, Role};
 
 /// How long a component may take to say what it is, which needs no work.
@@ -162,7 +163,7 @@ impl SourceCalls<'_> {
         })
         .await?;
         Ok(HeldPlan {
-            plan,
+            plan: sound_plan(plan)?,
             _instance: instance,
         })
     }

@@ -1,16 +1,9 @@
 //! Frames and events, as the queues between stages see them.
 
-use vesicle_flow::{Pass, Weigh};
+use vesicle_flow::Weigh;
 
 use super::bindings::Event;
 use super::bindings::types::{Batch, Frame, Reject};
-
-/// How many bytes the payload of a batch may have.
-const MAX_PAYLOAD: usize = 64 << 20;
-/// How many bytes a schema message may have.
-const MAX_SCHEMA: usize = 16 << 20;
-/// How many bytes a cursor may have. It is kept in the state, and shown.
-const MAX_CURSOR: usize = 1 << 20;
 
 /// What an item costs beside its payload.
 const OVERHEAD: usize = 64;
@@ -26,31 +19,6 @@ pub fn batch(frame: &Frame) -> Option<&Batch> {
         Frame::Batch(batch) => Some(batch),
         Frame::Changes(changes) => Some(&changes.batch),
         Frame::Schema(_) | Frame::Reject(_) | Frame::Checkpoint(_) | Frame::Commit(_) => None,
-    }
-}
-
-/// Takes a frame that a guest wrote, unless it is larger than the contract
-/// allows.
-pub fn within_limits(frame: Frame) -> Pass<Frame> {
-    let too_large = |what: &str, bytes: usize, limit: usize| {
-        Pass::Refused(format!(
-            "it emitted {what} of {bytes} bytes; {limit} are allowed"
-        ))
-    };
-    match &frame {
-        Frame::Checkpoint(cursor) if cursor.len() > MAX_CURSOR => {
-            return too_large("a cursor", cursor.len(), MAX_CURSOR);
-        }
-        Frame::Schema(schema) if schema.len() > MAX_SCHEMA => {
-            return too_large("a schema", schema.len(), MAX_SCHEMA);
-        }
-        _ => {}
-    }
-    match batch(&frame) {
-        Some(batch) if batch.payload.len() > MAX_PAYLOAD => {
-            too_large("a payload", batch.payload.len(), MAX_PAYLOAD)
-        }
-        _ => Pass::On(frame),
     }
 }
 

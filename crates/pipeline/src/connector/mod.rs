@@ -5,6 +5,7 @@ pub mod bindings;
 mod calls;
 pub mod frame;
 mod future;
+pub mod limits;
 mod stages;
 
 pub use calls::{DestinationCalls, HeldPlan, SourceCalls, TransformCalls, spec_of};

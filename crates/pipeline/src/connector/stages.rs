@@ -22,8 +22,8 @@ use super::bindings::source::SourceComponent;
 use super::bindings::transform::TransformComponent;
 use super::bindings::types::{Error as GuestError, Frame};
 use super::bindings::{Event, Load, Partition, StreamRequest};
-use super::frame::within_limits;
 use super::future::Handover;
+use super::limits::within_limits;
 use super::{Connector, Failure};
 
 /// How long a guest may take to say how it went once its stream is closed from

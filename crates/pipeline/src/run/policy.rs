@@ -12,7 +12,7 @@ use vesicle_flow::{Pass, Sender, Stop};
 use super::fail_point::fail_point;
 use super::progress::StreamProgress;
 use crate::connector::bindings::types::{CommitRequest, Frame};
-use crate::connector::frame;
+use crate::connector::{frame, limits};
 use crate::document::Checkpoint;
 
 /// Follows the frames of one partition and decides.
@@ -62,7 +62,7 @@ impl Policy {
 
     /// Lets a frame of the source pass.
     pub fn pass(&self, frame: Frame) -> Pass<Frame> {
-        let frame = match frame::within_limits(frame) {
+        let frame = match limits::within_limits(frame) {
             Pass::On(frame) => frame,
             refused => return refused,
         };
