@@ -89,8 +89,16 @@ impl Options {
             return Err(Error::configuration("columns-of-parquet", message));
         }
         let sample_rows = config.get::<u64>("sample_rows")?.unwrap_or(SAMPLE_ROWS);
-        let identity =
-            format!("{format:?} {compression:?} {dialect:?} {nulls:?} {declared:?} {sample_rows}");
+        let Dialect {
+            delimiter,
+            quote,
+            header,
+            assumed: _,
+        } = dialect;
+        let identity = format!(
+            "{format:?} {compression:?} {delimiter} {quote:?} {header} {nulls:?} {declared:?} \
+             {sample_rows}"
+        );
         Ok(Self {
             paths,
             format,
@@ -220,7 +228,9 @@ fn extension(path: &str) -> String {
 }
 
 fn parse_dialect(config: &Config, paths: &[String]) -> Result<Dialect> {
-    let delimiter = match config.get::<String>("delimiter")? {
+    let named = config.get::<String>("delimiter")?;
+    let assumed = named.is_none();
+    let delimiter = match named {
         Some(word) => parse_delimiter(&word)?,
         None if extension(&paths[0]) == "tsv" => b'\t',
         None => b',',
@@ -239,6 +249,7 @@ fn parse_dialect(config: &Config, paths: &[String]) -> Result<Dialect> {
         delimiter,
         quote,
         header,
+        assumed,
     })
 }
 

@@ -13,8 +13,9 @@ use crate::blame;
 ///
 /// # Errors
 ///
-/// `data` for a file without records, for a name that is not UTF-8, and for a
-/// name that occurs twice; what reading says.
+/// `data` for a file without records, for one whose fields seem to be told
+/// apart by another delimiter than assumed, for a name that is not UTF-8, and
+/// for a name that occurs twice; what reading says.
 pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Result<Vec<String>> {
     scanner.skip_mark()?;
     if !scanner.peek()? {
@@ -28,6 +29,12 @@ pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Resu
         return Err(Error::data("empty-file", message));
     }
     let record = scanner.record();
+    if dialect.assumed
+        && let [only] = record.fields
+        && let Some(found) = other_delimiter(record.value(*only, &mut Vec::new()), dialect)
+    {
+        return Err(wrong_delimiter(scanner, dialect.delimiter, found));
+    }
     if !dialect.header {
         return Ok((1..=record.fields.len()).map(unnamed).collect());
     }
@@ -68,6 +75,28 @@ pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Resu
     }
     scanner.advance();
     Ok(names)
+}
+
+/// What else seems to stand between the fields of a line that has only one.
+fn other_delimiter(line: &[u8], dialect: &Dialect) -> Option<u8> {
+    let count = |delimiter: &u8| line.iter().filter(|byte| *byte == delimiter).count();
+    let others = b",;\t|".iter().filter(|other| **other != dialect.delimiter);
+    let found = others.copied().max_by_key(count)?;
+    (count(&found) > 0).then_some(found)
+}
+
+fn wrong_delimiter(scanner: &Scanner, assumed: u8, found: u8) -> Error {
+    let shown = |delimiter| match delimiter {
+        b'\t' => "\\t".to_owned(),
+        other => char::from(other).to_string(),
+    };
+    let (assumed, found) = (shown(assumed), shown(found));
+    let message = format!(
+        "{}: the first line has no \"{assumed}\" but \"{found}\"; set delimiter: \"{found}\" if that \
+         stands between the fields, or delimiter: \"{assumed}\" if the file has one column",
+        scanner.place()
+    );
+    Error::data("wrong-delimiter", message)
 }
 
 fn unnamed(position: usize) -> String {

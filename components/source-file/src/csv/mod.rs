@@ -21,4 +21,6 @@ pub struct Dialect {
     pub quote: Option<u8>,
     /// Whether the first row has the names of the columns.
     pub header: bool,
+    /// Whether the user said nothing of the delimiter.
+    pub assumed: bool,
 }

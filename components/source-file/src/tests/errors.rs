@@ -21,9 +21,26 @@ fn a_row_with_the_wrong_number_of_fields_is_named_by_its_line() {
          one?"
     );
     assert_eq!(
-        failure("a.csv", "a;b\n1,5;2\n"),
+        failure("a.csv", "a\n1,5;2\n"),
         "a.csv:2: 2 fields where 1 is expected; is the delimiter another one?"
     );
+}
+
+#[test]
+fn a_file_with_another_delimiter_is_not_taken_for_one_column() {
+    assert_eq!(
+        failure("a.csv", "a;b\n1,5;2\n"),
+        "a.csv:1: the first line has no \",\" but \";\"; set delimiter: \";\" if that stands between \
+         the fields, or delimiter: \",\" if the file has one column"
+    );
+    let tabs = failure("a.csv", "a\tb\n1\t2\n");
+    assert!(tabs.contains("set delimiter: \"\\t\""), "{tabs}");
+    let commas = failure("a.tsv", "a,b\n1,2\n");
+    assert!(commas.contains("set delimiter: \",\""), "{commas}");
+    let (_files, config) = Files::with("a.csv", "a;b\n5;2\n");
+    let output = super::read(&with(config, "delimiter", json!(",")));
+    assert_eq!(super::columns(&output), ["a;b: Utf8"]);
+    assert_eq!(super::rows(&output), ["5;2"]);
 }
 
 #[test]
