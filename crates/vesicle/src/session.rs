@@ -45,10 +45,9 @@ pub fn read(path: &Path) -> Result<Read, Failed> {
         ));
     }
     let bytes = std::fs::read(path).map_err(|error| {
-        let hint = if error.kind() == std::io::ErrorKind::NotFound {
-            "; `vesicle new pipeline NAME` starts one"
-        } else {
-            ""
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => instead_of(path),
+            _ => String::new(),
         };
         Failed::new(
             Exit::Document,
@@ -67,6 +66,30 @@ pub fn read(path: &Path) -> Result<Read, Failed> {
         source,
         base,
     })
+}
+
+/// What to do about a document that is not there: the ones beside it, or how to
+/// begin one.
+fn instead_of(path: &Path) -> String {
+    const SHOWN: usize = 3;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut documents: Vec<String> = entries
+        .filter(|entry| {
+            let extension = entry.path().extension().map(|found| found.to_owned());
+            extension.is_some_and(|found| found == "yaml" || found == "yml")
+        })
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    documents.sort();
+    documents.truncate(SHOWN);
+    if documents.is_empty() {
+        return "; `vesicle new pipeline NAME` starts one".into();
+    }
+    format!("; beside it there is {}", documents.join(", "))
 }
 
 /// Where components are found.
