@@ -49,17 +49,14 @@ fn shell(folder: &Path, dist: &Path, lines: &str) -> Ended {
 /// in the end.
 fn make_and_follow(kind: &str, folder: &Path, dist: &Path) -> Ended {
     let name = format!("my-{kind}");
-    let made = shell(folder, dist, &format!("vesicle new {kind} {name}"));
-    made.expect_exit(0);
+    let made = shell(folder, dist, &format!("vesicle new {kind} {name}")).expect_exit(0);
     // The projects have their dependencies in common.
     let built = target().join("test-generated");
     fs::create_dir_all(&built).unwrap();
     std::os::unix::fs::symlink(&built, folder.join(&name).join("target")).unwrap();
     let (_, next) = made.stdout.split_once("next:\n").expect("what comes next");
     assert_eq!(next.contains("cargo test"), kind != "pipeline", "{next}");
-    let ended = shell(folder, dist, next);
-    ended.expect_exit(0);
-    ended
+    shell(folder, dist, next).expect_exit(0)
 }
 
 #[test]
