@@ -2,6 +2,8 @@
 //! `cargo xtask dist` ships and nothing of the source tree, by typing what it
 //! says comes next.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs;
