@@ -1,4 +1,4 @@
-//! Columns being made, row by row, until they are a batch's worth.
+//! Columns being made until they are a batch's worth.
 //!
 //! Invariant: a batch is bounded in bytes: no row is added to one that it
 //! would take above [`MOST`], unless it is the first.
@@ -22,15 +22,39 @@ const MOST: usize = if cfg!(test) { 64 } else { 1024 * 1024 };
 /// However small they are: the rows between two cursors.
 const MOST_ROWS: usize = 64 * 1024;
 
+/// How much a batch holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Fill {
+    /// Bytes a row takes, the contents of texts apart.
+    row_width: usize,
+    bytes: usize,
+    rows: usize,
+}
+
+impl Fill {
+    /// Whether a row made of some bytes of a file belongs to the next batch.
+    #[inline(always)]
+    pub fn is_full_for(&self, record: usize) -> bool {
+        self.rows > 0
+            && (self.bytes >= ENOUGH
+                || self.bytes + self.row_width + record > MOST
+                || self.rows >= MOST_ROWS)
+    }
+
+    /// Adds rows, in which texts have so many bytes.
+    #[inline(always)]
+    pub fn add(&mut self, rows: usize, text_bytes: usize) {
+        self.rows += rows;
+        self.bytes += rows * self.row_width + text_bytes;
+    }
+}
+
 /// A batch being made.
 pub struct BatchBuilder {
     schema: SchemaRef,
     /// The columns, in the order of the schema.
     pub columns: Vec<Column>,
-    /// Bytes a row takes, the contents of texts apart.
-    row_width: usize,
-    bytes: usize,
-    rows: usize,
+    fill: Fill,
 }
 
 impl BatchBuilder {
@@ -43,9 +67,11 @@ impl BatchBuilder {
         Self {
             schema: Arc::new(Schema::new(fields)),
             columns: columns.collect(),
-            row_width: layout.iter().map(|column| column.kind.width()).sum(),
-            bytes: 0,
-            rows: 0,
+            fill: Fill {
+                row_width: layout.iter().map(|column| column.kind.width()).sum(),
+                bytes: 0,
+                rows: 0,
+            },
         }
     }
 
@@ -54,25 +80,21 @@ impl BatchBuilder {
         self.schema.field(index).name()
     }
 
-    /// Whether a row made of some bytes of a file belongs to the next batch.
+    /// How much it holds.
     #[inline]
-    pub fn is_full_for(&self, record: usize) -> bool {
-        self.rows > 0
-            && (self.bytes >= ENOUGH
-                || self.bytes + self.row_width + record > MOST
-                || self.rows >= MOST_ROWS)
+    pub fn fill(&self) -> Fill {
+        self.fill
     }
 
-    /// Ends a row, in which texts had so many bytes.
+    /// Ends rows, in which texts had so many bytes.
     #[inline]
-    pub fn end_row(&mut self, text_bytes: usize) {
-        self.rows += 1;
-        self.bytes += self.row_width + text_bytes;
+    pub fn end_rows(&mut self, rows: usize, text_bytes: usize) {
+        self.fill.add(rows, text_bytes);
     }
 
     /// How many rows there are.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.fill.rows
     }
 
     /// The rows so far; none are left afterwards.
@@ -81,19 +103,19 @@ impl BatchBuilder {
     ///
     /// None but defects.
     pub fn finish(&mut self) -> Result<RecordBatch> {
-        let rows = std::mem::take(&mut self.rows);
+        let rows = std::mem::take(&mut self.fill.rows);
         // The next batch will be like this one, unless its rows are huge.
-        let room = if self.bytes <= MOST {
+        let room = if self.fill.bytes <= MOST {
             rows + rows / 16
         } else {
             0
         };
-        self.bytes = 0;
+        self.fill.bytes = 0;
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for column in &mut self.columns {
             let mut done = Column::new(column.kind(), column.is_strict(), room);
             std::mem::swap(column, &mut done);
-            arrays.push(done.finish());
+            arrays.push(done.finish()?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(

@@ -1,20 +1,25 @@
 //! A column of a batch being made of texts.
 //!
-//! Invariant: a value that does not fit leaves the column as it was, so that
-//! the caller can say which value of which row it is.
+//! Values are converted by loops that know their type, over as many cells as
+//! the caller has. Invariant: the first value that does not fit is the one that
+//! is named; nothing is made of the column afterwards.
 
+use std::iter;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder,
-    Float64Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder,
-    Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+use arrow_array::builder::{BinaryBuilder, BooleanBuilder};
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    Time64MicrosecondType, TimestampMicrosecondType,
 };
+use arrow_schema::ArrowError;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::builders::{Primitives, Texts};
 use crate::calendar;
+use crate::cell::Cell;
 use crate::kind::Kind;
 use crate::value;
 
@@ -27,6 +32,15 @@ pub enum Misfit {
     Encoding,
 }
 
+/// A value that is not added to a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// Which of the cells it is.
+    pub row: usize,
+    /// Why.
+    pub misfit: Misfit,
+}
+
 /// A column being made.
 pub struct Column {
     kind: Kind,
@@ -37,37 +51,17 @@ pub struct Column {
 
 enum Values {
     Boolean(BooleanBuilder),
-    Int16(Int16Builder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    Float32(Float32Builder),
-    Float64(Float64Builder),
-    Decimal(Decimal128Builder),
-    Text(StringBuilder),
-    Date(Date32Builder),
-    Time(Time64MicrosecondBuilder),
-    Timestamp(TimestampMicrosecondBuilder),
+    Int16(Primitives<Int16Type>),
+    Int32(Primitives<Int32Type>),
+    Int64(Primitives<Int64Type>),
+    Float32(Primitives<Float32Type>),
+    Float64(Primitives<Float64Type>),
+    Decimal(Primitives<Decimal128Type>, u8, u8),
+    Text(Texts),
+    Date(Primitives<Date32Type>),
+    Time(Primitives<Time64MicrosecondType>),
+    Timestamp(Primitives<TimestampMicrosecondType>),
     Binary(BinaryBuilder),
-}
-
-/// The same for the builder of every kind.
-macro_rules! each {
-    ($values:expr, $builder:ident => $result:expr) => {
-        match $values {
-            Values::Boolean($builder) => $result,
-            Values::Int16($builder) => $result,
-            Values::Int32($builder) => $result,
-            Values::Int64($builder) => $result,
-            Values::Float32($builder) => $result,
-            Values::Float64($builder) => $result,
-            Values::Decimal($builder) => $result,
-            Values::Text($builder) => $result,
-            Values::Date($builder) => $result,
-            Values::Time($builder) => $result,
-            Values::Timestamp($builder) => $result,
-            Values::Binary($builder) => $result,
-        }
-    };
 }
 
 impl Column {
@@ -76,20 +70,18 @@ impl Column {
         let text_room = rows * 8;
         let values = match kind {
             Kind::Boolean => Values::Boolean(BooleanBuilder::with_capacity(rows)),
-            Kind::Int16 => Values::Int16(Int16Builder::with_capacity(rows)),
-            Kind::Int32 => Values::Int32(Int32Builder::with_capacity(rows)),
-            Kind::Int64 => Values::Int64(Int64Builder::with_capacity(rows)),
-            Kind::Float32 => Values::Float32(Float32Builder::with_capacity(rows)),
-            Kind::Float64 => Values::Float64(Float64Builder::with_capacity(rows)),
-            Kind::Decimal(..) => Values::Decimal(
-                Decimal128Builder::with_capacity(rows).with_data_type(kind.data_type()),
-            ),
-            Kind::Text => Values::Text(StringBuilder::with_capacity(rows, text_room)),
-            Kind::Date => Values::Date(Date32Builder::with_capacity(rows)),
-            Kind::Time => Values::Time(Time64MicrosecondBuilder::with_capacity(rows)),
-            Kind::Timestamp | Kind::TimestampTz => Values::Timestamp(
-                TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(kind.data_type()),
-            ),
+            Kind::Int16 => Values::Int16(Primitives::with_room(rows)),
+            Kind::Int32 => Values::Int32(Primitives::with_room(rows)),
+            Kind::Int64 => Values::Int64(Primitives::with_room(rows)),
+            Kind::Float32 => Values::Float32(Primitives::with_room(rows)),
+            Kind::Float64 => Values::Float64(Primitives::with_room(rows)),
+            Kind::Decimal(precision, scale) => {
+                Values::Decimal(Primitives::with_room(rows), precision, scale)
+            }
+            Kind::Text => Values::Text(Texts::with_room(rows, text_room)),
+            Kind::Date => Values::Date(Primitives::with_room(rows)),
+            Kind::Time => Values::Time(Primitives::with_room(rows)),
+            Kind::Timestamp | Kind::TimestampTz => Values::Timestamp(Primitives::with_room(rows)),
             Kind::Binary => Values::Binary(BinaryBuilder::with_capacity(rows, text_room)),
         };
         Self {
@@ -109,87 +101,176 @@ impl Column {
         self.strict
     }
 
-    /// Adds a value.
+    /// Adds values, and NULL for each that is none; how many bytes of text they
+    /// have. A text that is not of the column's type is NULL if it spells that,
+    /// spaces around it apart.
+    ///
+    /// # Errors
+    ///
+    /// The first that does not fit.
+    pub fn extend<'a>(
+        &mut self,
+        cells: impl Iterator<Item = Option<Cell<'a>>>,
+        spells_null: impl Fn(&[u8]) -> bool,
+    ) -> Result<usize, Unfit> {
+        let strict = self.strict;
+        match &mut self.values {
+            Values::Boolean(column) => {
+                let parse = |cell: Cell| value::parse_boolean(cell.text());
+                let put = |value| column.append_option(value);
+                convert(cells, parse, spells_null, put)?;
+            }
+            Values::Int16(column) => {
+                let parse = |cell: Cell| value::integer(cell, strict)?.try_into().ok();
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Int32(column) => {
+                let parse = |cell: Cell| value::integer(cell, strict)?.try_into().ok();
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Int64(column) => {
+                let parse = |cell: Cell| value::integer(cell, strict);
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Float32(column) => {
+                let parse = |cell: Cell| Some(value::parse_float(cell.text(), strict)? as f32);
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Float64(column) => {
+                let parse = |cell: Cell| value::parse_float(cell.text(), strict);
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Decimal(column, precision, scale) => {
+                let parse = |cell: Cell| value::parse_decimal(cell.text(), *precision, *scale);
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Text(column) => return extend_texts(column, cells),
+            Values::Date(column) => {
+                let parse = |cell: Cell| calendar::parse_date(cell.text());
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Time(column) => {
+                let parse = |cell: Cell| calendar::parse_time(cell.text());
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Timestamp(column) => {
+                let zoned = self.kind == Kind::TimestampTz;
+                let parse = |cell: Cell| parse_stamp(cell.text(), zoned, strict);
+                convert(cells, parse, spells_null, |value| column.push(value))?;
+            }
+            Values::Binary(column) => {
+                let mut bytes = 0;
+                let cells = cells.inspect(|cell| bytes += cell.map_or(0, Cell::len));
+                let parse = |cell: Cell| BASE64_STANDARD.decode(cell.text()).ok();
+                convert(cells, parse, |_| false, |value| column.append_option(value))?;
+                return Ok(bytes);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Adds a value; how many bytes of text it has.
     ///
     /// # Errors
     ///
     /// Why it does not fit.
-    #[inline]
-    pub fn push(&mut self, text: &[u8]) -> Result<(), Misfit> {
-        match &mut self.values {
-            Values::Int64(column) => match value::parse_integer(text, self.strict) {
-                Some(value) => column.append_value(value),
-                None => return self.push_other(text),
-            },
-            Values::Text(column) => {
-                column.append_value(str::from_utf8(text).map_err(|_| Misfit::Encoding)?);
-            }
-            _ => return self.push_other(text),
-        }
-        Ok(())
-    }
-
-    /// Adds a value of any kind but text, with or without spaces around it.
-    fn push_other(&mut self, text: &[u8]) -> Result<(), Misfit> {
-        let text = value::trim(text);
-        let strict = self.strict;
-        let integer = || value::parse_integer(text, strict).ok_or(Misfit::Type);
-        let narrow = |_| Misfit::Type;
-        match &mut self.values {
-            Values::Boolean(column) => {
-                column.append_value(value::parse_boolean(text).ok_or(Misfit::Type)?);
-            }
-            Values::Int16(column) => {
-                column.append_value(integer()?.try_into().map_err(narrow)?);
-            }
-            Values::Int32(column) => {
-                column.append_value(integer()?.try_into().map_err(narrow)?);
-            }
-            Values::Int64(column) => column.append_value(integer()?),
-            Values::Float32(column) => {
-                let value = value::parse_float(text, strict).ok_or(Misfit::Type)?;
-                column.append_value(value as f32);
-            }
-            Values::Float64(column) => {
-                column.append_value(value::parse_float(text, strict).ok_or(Misfit::Type)?);
-            }
-            Values::Decimal(column) => {
-                let Kind::Decimal(precision, scale) = self.kind else {
-                    return Err(Misfit::Type);
-                };
-                let value = value::parse_decimal(text, precision, scale);
-                column.append_value(value.ok_or(Misfit::Type)?);
-            }
-            Values::Text(column) => {
-                column.append_value(str::from_utf8(text).map_err(|_| Misfit::Encoding)?);
-            }
-            Values::Date(column) => {
-                column.append_value(calendar::parse_date(text).ok_or(Misfit::Type)?);
-            }
-            Values::Time(column) => {
-                column.append_value(calendar::parse_time(text).ok_or(Misfit::Type)?);
-            }
-            Values::Timestamp(column) => {
-                let zoned = self.kind == Kind::TimestampTz;
-                column.append_value(parse_stamp(text, zoned, strict).ok_or(Misfit::Type)?);
-            }
-            Values::Binary(column) => {
-                column.append_value(BASE64_STANDARD.decode(text).map_err(|_| Misfit::Type)?);
-            }
-        }
-        Ok(())
+    pub fn push(&mut self, text: &[u8]) -> Result<usize, Misfit> {
+        let cell = iter::once(Some(Cell::from(text)));
+        self.extend(cell, |_| false).map_err(|unfit| unfit.misfit)
     }
 
     /// Adds a NULL.
-    #[inline]
     pub fn push_null(&mut self) {
-        each!(&mut self.values, column => column.append_null());
+        match &mut self.values {
+            Values::Boolean(column) => column.append_null(),
+            Values::Int16(column) => column.push(None),
+            Values::Int32(column) => column.push(None),
+            Values::Int64(column) => column.push(None),
+            Values::Float32(column) => column.push(None),
+            Values::Float64(column) => column.push(None),
+            Values::Decimal(column, ..) => column.push(None),
+            Values::Text(column) => column.push(None),
+            Values::Date(column) => column.push(None),
+            Values::Time(column) => column.push(None),
+            Values::Timestamp(column) => column.push(None),
+            Values::Binary(column) => column.append_null(),
+        }
     }
 
-    /// The values so far as an array; the column is empty afterwards.
-    pub fn finish(&mut self) -> ArrayRef {
-        each!(&mut self.values, column => Arc::new(column.finish()))
+    /// The values as an array.
+    ///
+    /// # Errors
+    ///
+    /// None but defects.
+    pub fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let data_type = self.kind.data_type();
+        Ok(match self.values {
+            Values::Boolean(mut column) => Arc::new(column.finish()),
+            Values::Int16(column) => Arc::new(column.finish()),
+            Values::Int32(column) => Arc::new(column.finish()),
+            Values::Int64(column) => Arc::new(column.finish()),
+            Values::Float32(column) => Arc::new(column.finish()),
+            Values::Float64(column) => Arc::new(column.finish()),
+            Values::Decimal(column, ..) => Arc::new(column.finish().with_data_type(data_type)),
+            Values::Text(column) => Arc::new(column.finish()?),
+            Values::Date(column) => Arc::new(column.finish()),
+            Values::Time(column) => Arc::new(column.finish()),
+            Values::Timestamp(column) => Arc::new(column.finish().with_data_type(data_type)),
+            Values::Binary(mut column) => Arc::new(column.finish()),
+        })
     }
+}
+
+/// Reads each cell and puts what it says, or NULL.
+#[inline(always)]
+fn convert<'a, T>(
+    cells: impl Iterator<Item = Option<Cell<'a>>>,
+    parse: impl Fn(Cell) -> Option<T>,
+    spells_null: impl Fn(&[u8]) -> bool,
+    mut put: impl FnMut(Option<T>),
+) -> Result<(), Unfit> {
+    for (row, cell) in cells.enumerate() {
+        let Some(cell) = cell else {
+            put(None);
+            continue;
+        };
+        // One call, so that it is inlined; seldom more than one turn.
+        let mut cell = cell;
+        let value = loop {
+            let value = parse(cell);
+            if value.is_some() {
+                break value;
+            }
+            let text = value::trim(cell.text());
+            if text.len() < cell.len() {
+                cell = text.into();
+            } else if spells_null(text) {
+                break None;
+            } else {
+                let misfit = Misfit::Type;
+                return Err(Unfit { row, misfit });
+            }
+        };
+        put(value);
+    }
+    Ok(())
+}
+
+/// Adds texts; how many bytes they have.
+fn extend_texts<'a>(
+    column: &mut Texts,
+    cells: impl Iterator<Item = Option<Cell<'a>>>,
+) -> Result<usize, Unfit> {
+    let rows = column.len();
+    let bytes = column.bytes();
+    cells.for_each(|cell| column.push(cell));
+    if let Some(bad) = column.first_bad(rows) {
+        return Err(Unfit {
+            row: bad - rows,
+            misfit: Misfit::Encoding,
+        });
+    }
+    Ok(column.bytes() - bytes)
 }
 
 /// Microseconds of a timestamp. Where the user declared the type, a timestamp
@@ -215,7 +296,7 @@ mod tests {
             column.push(text.as_bytes())?;
         }
         column.push_null();
-        Ok(column.finish())
+        Ok(column.finish().unwrap())
     }
 
     #[test]

@@ -38,7 +38,9 @@
 
 mod batch;
 mod blame;
+mod builders;
 mod calendar;
+mod cell;
 mod column;
 mod csv;
 pub mod cursor;

@@ -6,7 +6,8 @@ pub struct NullSet {
     spellings: Vec<Vec<u8>>,
     /// Which first bytes spellings have.
     first: [bool; 256],
-    empty: bool,
+    /// Which lengths they have: a bit each, those above 62 the last.
+    lengths: u64,
 }
 
 impl NullSet {
@@ -25,19 +26,32 @@ impl NullSet {
                 .map(|spelling| spelling.clone().into_bytes())
                 .collect(),
             first,
-            empty: spellings.iter().any(String::is_empty),
+            lengths: spellings
+                .iter()
+                .fold(0, |lengths, spelling| lengths | length_bit(spelling.len())),
         }
     }
 
-    /// Whether a text is one of them.
-    #[inline]
-    pub fn contains(&self, text: &[u8]) -> bool {
-        match text.first() {
-            None => self.empty,
-            Some(byte) => {
-                self.first[usize::from(*byte)]
-                    && self.spellings.iter().any(|spelling| spelling == text)
-            }
-        }
+    /// All of them.
+    pub fn spellings(&self) -> impl Iterator<Item = &[u8]> {
+        self.spellings.iter().map(Vec::as_slice)
     }
+
+    /// Whether a text is one of them.
+    #[inline(always)]
+    pub fn contains(&self, text: &[u8]) -> bool {
+        self.lengths & length_bit(text.len()) != 0
+            && text
+                .first()
+                .is_none_or(|byte| self.first[usize::from(*byte)] && self.has(text))
+    }
+
+    fn has(&self, text: &[u8]) -> bool {
+        self.spellings.iter().any(|spelling| spelling == text)
+    }
+}
+
+#[inline(always)]
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }

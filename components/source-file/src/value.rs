@@ -5,6 +5,8 @@
 //! beyond 64 bits stay text. Columns that the user declared are read leniently:
 //! the user has said what is meant.
 
+use crate::cell::Cell;
+
 /// The truth value that a text is.
 pub fn parse_boolean(text: &[u8]) -> Option<bool> {
     match text {
@@ -17,17 +19,51 @@ pub fn parse_boolean(text: &[u8]) -> Option<bool> {
 /// The whole number that a text is.
 #[inline]
 pub fn parse_integer(text: &[u8], strict: bool) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] if !strict => (false, digits),
-        digits => (false, digits),
+    integer(text.into(), strict)
+}
+
+/// The whole number that a cell is.
+#[inline(always)]
+pub fn integer(cell: Cell, strict: bool) -> Option<i64> {
+    let (negative, digits) = match cell.strip(b'-') {
+        Some(digits) => (true, digits),
+        None if strict => (false, cell),
+        None => (false, cell.strip(b'+').unwrap_or(cell)),
     };
-    match digits {
-        [] => return None,
-        // Neither "007" nor "-0" says no more than the number.
-        [b'0', _, ..] if strict => return None,
-        [b'0'] if strict && negative => return None,
-        _ => {}
+    // Neither "007" nor "-0" says no more than the number.
+    if strict && (digits.len() > 1 || negative) && digits.strip(b'0').is_some() {
+        return None;
+    }
+    let value = match digits.head() {
+        Some(head) if (1..=8).contains(&digits.len()) => short_number(*head, digits.len())?,
+        _ => return long_integer(digits.text(), negative),
+    };
+    Some(if negative { -value } else { value })
+}
+
+/// The number that the first one to eight of some bytes are the digits of.
+#[inline(always)]
+fn short_number(head: [u8; 8], length: usize) -> Option<i64> {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    // Each byte a digit, the last one in the highest; zeros before the first.
+    let digits = (u64::from_le_bytes(head) ^ ZEROS) << (64 - 8 * length);
+    // Adding takes what is above nine to the highest bit of its byte.
+    if (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    // Neighbours are joined: digits to pairs, pairs to fours, fours to eight.
+    let pairs = digits.wrapping_mul(10 * 0x100 + 1) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100 * 0x1_0000 + 1) >> 16 & 0x0000_ffff_0000_ffff;
+    let eight = fours.wrapping_mul(10_000 * 0x1_0000_0000 + 1) >> 32;
+    // Eight digits fit.
+    Some(eight as i64)
+}
+
+/// The whole number that digits are, up to the ends of the range.
+#[inline(never)]
+fn long_integer(digits: &[u8], negative: bool) -> Option<i64> {
+    if digits.is_empty() {
+        return None;
     }
     let mut value: i64 = 0;
     if digits.len() <= 18 {

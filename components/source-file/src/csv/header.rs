@@ -3,7 +3,7 @@
 use vesicle_connector::{Error, Result};
 
 use super::Dialect;
-use super::scanner::{Quoting, Scanner};
+use super::scanner::Scanner;
 use crate::blame;
 
 /// The names, from the first record if it is a header; the scanner stands
@@ -28,10 +28,10 @@ pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Resu
         };
         return Err(Error::data("empty-file", message));
     }
-    let record = scanner.record();
+    let record = scanner.records();
     if dialect.assumed
         && let [only] = record.fields
-        && let Some(found) = other_delimiter(record.value(*only, &mut Vec::new()), dialect)
+        && let Some(found) = other_delimiter(record.value(*only), dialect)
     {
         return Err(wrong_delimiter(scanner, dialect.delimiter, found));
     }
@@ -39,9 +39,8 @@ pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Resu
         return Ok((1..=record.fields.len()).map(unnamed).collect());
     }
     let mut names: Vec<String> = Vec::with_capacity(record.fields.len());
-    let mut scratch = Vec::new();
     for (index, field) in record.fields.iter().enumerate() {
-        let text = record.value(*field, &mut scratch);
+        let text = record.value(*field);
         let name = str::from_utf8(text).map_err(|_| {
             let shown = blame::shorten(text);
             let message = format!(
@@ -52,11 +51,7 @@ pub fn read_header(path: &str, scanner: &mut Scanner, dialect: &Dialect) -> Resu
             );
             Error::data("not-utf-8", message)
         })?;
-        let name = if field.quoting == Quoting::Bare {
-            name.trim()
-        } else {
-            name
-        };
+        let name = if field.is_bare() { name.trim() } else { name };
         let name = if name.is_empty() {
             unnamed(index + 1)
         } else {

@@ -4,10 +4,13 @@
 //! quoted field is a value where it can be one: `""` is the empty text in a
 //! text column, and NULL in a column of another type.
 
+mod field;
 mod header;
 mod reader;
+mod records;
 mod sample;
 mod scanner;
+mod syntax;
 
 pub use reader::CsvReader;
 pub use sample::sample;

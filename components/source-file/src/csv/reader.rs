@@ -6,9 +6,10 @@
 use vesicle_connector::{Error, Result};
 
 use super::header::read_header;
-use super::scanner::{Quoting, Scanner};
+use super::scanner::Scanner;
 use crate::batch::BatchBuilder;
 use crate::blame;
+use crate::column::{Column, Misfit};
 use crate::cursor::TextPlace;
 use crate::input::Input;
 use crate::layout::{ColumnLayout, Projection};
@@ -18,16 +19,24 @@ use crate::reading::{Rows, TextReader};
 use crate::value;
 use crate::window::Window;
 
+/// Where a column comes from.
+struct Source {
+    /// Which field of a record it is.
+    place: usize,
+    /// Whether a field is looked up among the spellings of NULL before it is
+    /// read as a value; otherwise only one that is no value is.
+    null_first: bool,
+}
+
 /// Reads the rows of a CSV file.
 pub struct CsvReader {
     scanner: Scanner,
     batch: BatchBuilder,
-    /// For each column of a batch its place in the file.
-    order: Vec<usize>,
+    /// Where the columns of a batch come from.
+    sources: Vec<Source>,
     /// How many fields a row has.
     width: usize,
     nulls: NullSet,
-    scratch: Vec<u8>,
 }
 
 impl CsvReader {
@@ -50,65 +59,89 @@ impl CsvReader {
         };
         let mut scanner = Scanner::new(path, open(0)?, &options.dialect, 1);
         let names = read_header(path, &mut scanner, &options.dialect)?;
-        let order = order(path, &names, projection)?;
+        let sources = sources(path, &names, projection, &options.nulls)?;
         if place.offset > 0 {
             scanner = Scanner::new(path, open(place.offset)?, &options.dialect, place.line);
         }
         Ok(Self {
             scanner,
             batch: BatchBuilder::new(&projection.wanted),
-            order,
+            sources,
             width: names.len(),
             nulls: options.nulls.clone(),
-            scratch: Vec::new(),
         })
     }
 
-    fn push_row(&mut self) -> Result<()> {
-        let record = self.scanner.record();
-        if record.fields.len() != self.width {
-            return Err(wrong_width(&self.scanner, self.width));
-        }
+    /// Converts the records that were looked at, column by column.
+    fn push_records(&mut self) -> Result<()> {
+        let records = self.scanner.records();
+        let nulls = &self.nulls;
+        let mut rows = records.fields.len() / self.width;
         let mut text_bytes = 0;
-        for (index, (place, column)) in self.order.iter().zip(&mut self.batch.columns).enumerate() {
-            let field = record.fields[*place];
-            let value = record.value(field, &mut self.scratch);
-            if field.quoting == Quoting::Bare && self.nulls.contains(value) {
-                column.push_null();
-                continue;
-            }
-            let Err(misfit) = column.push(value) else {
-                if column.kind().is_text() {
-                    text_bytes += value.len();
+        let mut unfit = None;
+        for (index, (source, column)) in
+            self.sources.iter().zip(&mut self.batch.columns).enumerate()
+        {
+            let first = source.null_first.then_some(nulls);
+            let cells = records.column(source.place, self.width, rows, first);
+            match column.extend(cells, |text| nulls.contains(text)) {
+                Ok(bytes) => text_bytes += bytes,
+                Err(found) => {
+                    // Of the columns after it only the rows before count.
+                    rows = found.row;
+                    unfit = Some((index, found.misfit));
                 }
-                continue;
-            };
-            if !column.kind().is_text() && self.nulls.contains(value::trim(value)) {
-                column.push_null();
-                continue;
             }
-            let error = |column| {
-                let name = &self.batch.name(index);
-                blame::misfit(
-                    self.scanner.place(),
-                    name,
-                    column,
-                    value,
-                    misfit,
-                    SPELLED_NULL,
-                )
-            };
-            return Err(error(&self.batch.columns[index]));
         }
-        self.batch.end_row(text_bytes);
+        if let Some((index, misfit)) = unfit {
+            return Err(self.misfit(rows, index, misfit)?);
+        }
+        self.batch.end_rows(rows, text_bytes);
         Ok(())
+    }
+
+    /// The error of a value of the records that were looked at, which the
+    /// scanner walks over once more to know its line.
+    fn misfit(&mut self, row: usize, index: usize, misfit: Misfit) -> Result<Error> {
+        self.scanner.peek()?;
+        for _ in 0..row {
+            self.scanner.advance();
+            self.scanner.peek()?;
+        }
+        let record = self.scanner.records();
+        let value = record.value(record.fields[self.sources[index].place]);
+        let column = &self.batch.columns[index];
+        let place = self.scanner.place();
+        let name = self.batch.name(index);
+        Ok(blame::misfit(
+            place,
+            name,
+            column,
+            value,
+            misfit,
+            SPELLED_NULL,
+        ))
     }
 }
 
 impl TextReader for CsvReader {
     fn next(&mut self) -> Result<Option<Rows>> {
-        while self.scanner.peek()? && !self.batch.is_full_for(self.scanner.length()) {
-            self.push_row()?;
+        while self.scanner.peek()? && !self.batch.fill().is_full_for(self.scanner.length()) {
+            if self.scanner.records().fields.len() != self.width {
+                return Err(wrong_width(&self.scanner, self.width));
+            }
+            // A text has at most the bytes of its record, so that a row which is
+            // not of this batch is never among them.
+            let mut fill = self.batch.fill();
+            fill.add(1, self.scanner.length());
+            self.scanner.peek_more(self.width, |length| {
+                let fits = !fill.is_full_for(length);
+                if fits {
+                    fill.add(1, length);
+                }
+                fits
+            });
+            self.push_records()?;
             self.scanner.advance();
         }
         if self.batch.rows() == 0 {
@@ -129,12 +162,31 @@ impl TextReader for CsvReader {
     }
 }
 
-/// For each wanted column its place in the file.
-fn order(path: &str, names: &[String], projection: &Projection) -> Result<Vec<usize>> {
+/// For each wanted column where it comes from.
+fn sources(
+    path: &str,
+    names: &[String],
+    projection: &Projection,
+    nulls: &NullSet,
+) -> Result<Vec<Source>> {
     projection.check_names(path, names)?;
-    let place = |column: &ColumnLayout| names.iter().position(|name| *name == column.name);
+    let source = |column: &ColumnLayout| {
+        Some(Source {
+            place: names.iter().position(|name| *name == column.name)?,
+            null_first: is_null_first(column, nulls),
+        })
+    };
     // The check found all of them.
-    Ok(projection.wanted.iter().filter_map(place).collect())
+    Ok(projection.wanted.iter().filter_map(source).collect())
+}
+
+/// Whether a spelling of NULL could be taken for something else.
+fn is_null_first(column: &ColumnLayout, nulls: &NullSet) -> bool {
+    let mut values = Column::new(column.kind, !column.declared, 0);
+    column.kind.is_text()
+        || nulls.spellings().any(|spelling| {
+            value::trim(spelling).len() < spelling.len() || values.push(spelling).is_ok()
+        })
 }
 
 /// What else to do about a value that does not fit.
@@ -142,7 +194,7 @@ const SPELLED_NULL: &str = ", or add the value to null_values if it means NULL";
 
 /// A record with more or fewer fields than the header.
 pub fn wrong_width(scanner: &Scanner, expected: usize) -> Error {
-    let found = scanner.record().fields.len();
+    let found = scanner.records().fields.len();
     let fields = if found == 1 {
         "1 field".to_owned()
     } else {

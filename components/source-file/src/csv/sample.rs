@@ -28,19 +28,18 @@ pub fn sample(path: &str, options: &Options) -> Result<Sample> {
         .map(|name| (name, Guess::default()))
         .collect();
     let mut budget = options.sample_budget();
-    let mut scratch = Vec::new();
     let mut whole = true;
     while scanner.peek()? {
         if !budget.take(scanner.length()) {
             whole = false;
             break;
         }
-        let record = scanner.record();
+        let record = scanner.records();
         if record.fields.len() != columns.len() {
             return Err(wrong_width(&scanner, columns.len()));
         }
         for (field, (_, guess)) in record.fields.iter().zip(&mut columns) {
-            let text = record.value(*field, &mut scratch);
+            let text = record.value(*field);
             if !options.nulls.contains(value::trim(text)) {
                 guess.see_word(text);
             }

@@ -1,89 +1,33 @@
-//! Finds the records of a CSV file and their fields.
+//! Walks over the records of a CSV file.
 //!
-//! Invariants: a record is found whole or not at all; offsets and line numbers
-//! are those of the record's start, whatever line ends its fields contain;
-//! bytes are looked at, not copied.
+//! Invariants: offsets and line numbers are those of the record's start,
+//! whatever line ends its fields contain; the window does not slide while
+//! records that were looked at are not passed over.
 
-use memchr::{memchr, memchr_iter};
 use vesicle_connector::{Error, Result};
 
 use super::Dialect;
+use super::field::Fields;
+use super::records::Records;
+use super::syntax::{Bad, Scan, Syntax};
 use crate::blame::{self, Place};
 use crate::window::Window;
 
-/// How a field is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quoting {
-    /// Without quotes.
-    Bare,
-    /// In quotes.
-    Quoted,
-    /// In quotes, with doubled quotes inside.
-    Escaped,
-}
+/// How many records are looked at together: so few that their fields stay in
+/// the processor's cache.
+const MOST_RECORDS: usize = if cfg!(test) { 4 } else { 256 };
 
-/// Where a field lies in its record.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    start: u32,
-    end: u32,
-    /// How it is written.
-    pub quoting: Quoting,
-}
-
-/// A record that was found.
-#[derive(Clone, Copy, Debug)]
-pub struct Record<'a> {
-    bytes: &'a [u8],
-    quote: Option<u8>,
-    /// Its fields.
-    pub fields: &'a [Field],
-}
-
-impl<'a> Record<'a> {
-    /// The bytes of a field as it is meant, without its quotes. `scratch` holds
-    /// them if they are not in the file as such.
-    #[inline]
-    pub fn value<'s>(&self, field: Field, scratch: &'s mut Vec<u8>) -> &'s [u8]
-    where
-        'a: 's,
-    {
-        let text = &self.bytes[field.start as usize..field.end as usize];
-        match (field.quoting, self.quote) {
-            (Quoting::Escaped, Some(quote)) => {
-                unescape(text, quote, scratch);
-                scratch
-            }
-            _ => text,
-        }
-    }
-}
-
-/// What became of looking for a record.
-enum Scan {
-    /// It is this long, and this many lines.
-    Record { length: usize, lines: u64 },
-    /// Its end is not in the window.
-    Incomplete,
-    /// After this many lines something is wrong.
-    Bad { lines: u64, error: Bad },
-}
-
-enum Bad {
-    OpenQuote,
-    TextAfterQuote,
-}
+/// No record is looked at after so many bytes: one that turns out to be of the
+/// next batch is looked for again.
+const ENOUGH: usize = 64 * 1024;
 
 /// Walks over the records of a file.
 pub struct Scanner {
     path: String,
     window: Window,
-    delimiter: u8,
-    quote: Option<u8>,
-    /// The bytes that end a field that is not quoted.
-    ends_field: [bool; 256],
+    syntax: Syntax,
     line: u64,
-    fields: Vec<Field>,
+    fields: Fields,
     length: usize,
     lines: u64,
 }
@@ -91,18 +35,12 @@ pub struct Scanner {
 impl Scanner {
     /// A scanner over a window that begins at a record, on a line.
     pub fn new(path: &str, window: Window, dialect: &Dialect, line: u64) -> Self {
-        let mut ends_field = [false; 256];
-        for byte in [dialect.delimiter, b'\n', b'\r'] {
-            ends_field[usize::from(byte)] = true;
-        }
         Self {
             path: path.to_owned(),
             window,
-            delimiter: dialect.delimiter,
-            quote: dialect.quote,
-            ends_field,
+            syntax: Syntax::new(dialect),
             line,
-            fields: Vec::new(),
+            fields: Fields::default(),
             length: 0,
             lines: 0,
         }
@@ -132,9 +70,12 @@ impl Scanner {
             return Ok(false);
         }
         loop {
-            match self.scan() {
-                Scan::Record { length, lines } => {
-                    self.length = length;
+            self.fields.clear();
+            let at_end = self.window.is_at_end();
+            let bytes = self.window.bytes();
+            match self.syntax.scan(bytes, 0, at_end, &mut self.fields) {
+                Scan::Record { end, lines } => {
+                    self.length = end;
                     self.lines = lines;
                     return Ok(true);
                 }
@@ -148,7 +89,41 @@ impl Scanner {
         }
     }
 
-    /// Passes over the record that was looked at.
+    /// Looks at records after the one that was looked at, as long as they are in
+    /// the window, have so many fields and are taken, given their length.
+    pub fn peek_more(&mut self, width: usize, mut takes: impl FnMut(usize) -> bool) {
+        let at_end = self.window.is_at_end();
+        let bytes = self.window.bytes();
+        for records in 1..MOST_RECORDS {
+            if self.length >= ENOUGH {
+                return;
+            }
+            let mut start = self.length;
+            let mut blank = 0;
+            loop {
+                match blank_line(&bytes[start..], at_end) {
+                    Some(0) => break,
+                    Some(length) => start += length,
+                    None => return,
+                }
+                blank += 1;
+            }
+            match self.syntax.scan(bytes, start, at_end, &mut self.fields) {
+                Scan::Record { end, lines }
+                    if self.fields.list.len() == (records + 1) * width && takes(end - start) =>
+                {
+                    self.length = end;
+                    self.lines += blank + lines;
+                }
+                _ => {
+                    self.fields.list.truncate(records * width);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Passes over the records that were looked at.
     pub fn advance(&mut self) {
         self.window.consume(self.length);
         self.line += self.lines;
@@ -156,23 +131,21 @@ impl Scanner {
         self.lines = 0;
     }
 
-    /// The record that was looked at.
-    #[inline]
-    pub fn record(&self) -> Record<'_> {
-        let bytes = &self.window.bytes()[..self.length];
-        Record {
-            bytes,
-            quote: self.quote,
-            fields: &self.fields,
+    /// The records that were looked at.
+    pub fn records(&self) -> Records<'_> {
+        Records {
+            bytes: self.window.bytes(),
+            unescaped: &self.fields.unescaped,
+            fields: &self.fields.list,
         }
     }
 
-    /// How many bytes the record that was looked at takes.
+    /// How many bytes the records that were looked at take.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Where the record begins.
+    /// Where the first of them begins.
     pub fn place(&self) -> Place<'_> {
         Place {
             path: &self.path,
@@ -180,7 +153,7 @@ impl Scanner {
         }
     }
 
-    /// Offset of the record.
+    /// Offset of the first of them.
     pub fn offset(&self) -> u64 {
         self.window.offset()
     }
@@ -198,99 +171,15 @@ impl Scanner {
 
     fn skip_blank_lines(&mut self) -> Result<bool> {
         loop {
-            let length = match (self.window.bytes(), self.window.is_at_end()) {
-                ([b'\n', ..], _) => 1,
-                ([b'\r', b'\n', ..], _) => 2,
-                ([b'\r', _, ..], _) | ([b'\r'], true) => 1,
-                ([b'\r'] | [], false) => {
-                    self.fill()?;
-                    continue;
+            let at_end = self.window.is_at_end();
+            match blank_line(self.window.bytes(), at_end) {
+                Some(0) => return Ok(true),
+                Some(length) => {
+                    self.window.consume(length);
+                    self.line += 1;
                 }
-                ([], true) => return Ok(false),
-                _ => return Ok(true),
-            };
-            self.window.consume(length);
-            self.line += 1;
-        }
-    }
-
-    fn scan(&mut self) -> Scan {
-        let bytes = self.window.bytes();
-        let at_end = self.window.is_at_end();
-        self.fields.clear();
-        let mut lines = 1;
-        let mut at = 0;
-        loop {
-            let field = match self.quote {
-                Some(quote) if bytes.get(at) == Some(&quote) => {
-                    let start = at + 1;
-                    let Some((end, escaped)) = closing_quote(bytes, start, quote) else {
-                        if !at_end {
-                            return Scan::Incomplete;
-                        }
-                        return Scan::Bad {
-                            lines: lines - 1,
-                            error: Bad::OpenQuote,
-                        };
-                    };
-                    // The last byte may be the first of two quotes.
-                    if end + 1 == bytes.len() && !at_end {
-                        return Scan::Incomplete;
-                    }
-                    lines += line_ends(&bytes[start..end]);
-                    at = end + 1;
-                    let quoting = if escaped {
-                        Quoting::Escaped
-                    } else {
-                        Quoting::Quoted
-                    };
-                    Field {
-                        start: start as u32,
-                        end: end as u32,
-                        quoting,
-                    }
-                }
-                _ => {
-                    let start = at;
-                    let rest = &bytes[start..];
-                    let ends = |byte: &u8| self.ends_field[usize::from(*byte)];
-                    match rest.iter().position(ends) {
-                        Some(length) => at += length,
-                        None if at_end => at = bytes.len(),
-                        None => return Scan::Incomplete,
-                    }
-                    Field {
-                        start: start as u32,
-                        end: at as u32,
-                        quoting: Quoting::Bare,
-                    }
-                }
-            };
-            self.fields.push(field);
-            match bytes.get(at) {
-                Some(byte) if *byte == self.delimiter => at += 1,
-                Some(b'\n') => {
-                    return Scan::Record {
-                        length: at + 1,
-                        lines,
-                    };
-                }
-                Some(b'\r') => {
-                    let length = match bytes.get(at + 1) {
-                        Some(b'\n') => at + 2,
-                        None if !at_end => return Scan::Incomplete,
-                        _ => at + 1,
-                    };
-                    return Scan::Record { length, lines };
-                }
-                // Without a line end only where the file ends.
-                None => return Scan::Record { length: at, lines },
-                Some(_) => {
-                    return Scan::Bad {
-                        lines: lines - 1,
-                        error: Bad::TextAfterQuote,
-                    };
-                }
+                None if at_end => return Ok(false),
+                None => self.fill()?,
             }
         }
     }
@@ -300,7 +189,7 @@ impl Scanner {
             path: &self.path,
             line: self.line + lines,
         };
-        let column = self.fields.len() + 1;
+        let column = self.fields.list.len() + 1;
         match error {
             Bad::OpenQuote => {
                 let message = format!(
@@ -321,33 +210,16 @@ impl Scanner {
     }
 }
 
-/// Where the quote is that closes a field, and whether doubled ones precede it.
-fn closing_quote(bytes: &[u8], start: usize, quote: u8) -> Option<(usize, bool)> {
-    let mut at = start;
-    let mut escaped = false;
-    loop {
-        let end = at + memchr(quote, &bytes[at..])?;
-        if bytes.get(end + 1) != Some(&quote) {
-            return Some((end, escaped));
-        }
-        escaped = true;
-        at = end + 2;
+/// How many bytes the blank line has that bytes begin with, zero if it is not
+/// blank; none if there is no line, or if not enough of it is there.
+#[inline(always)]
+fn blank_line(bytes: &[u8], at_end: bool) -> Option<usize> {
+    match bytes {
+        [b'\n', ..] => Some(1),
+        [b'\r', b'\n', ..] => Some(2),
+        [b'\r', _, ..] => Some(1),
+        [b'\r'] => at_end.then_some(1),
+        [] => None,
+        _ => Some(0),
     }
-}
-
-/// How many lines end in a text: by a line feed, or by a carriage return alone.
-fn line_ends(text: &[u8]) -> u64 {
-    let feeds = memchr_iter(b'\n', text).count();
-    let returns = memchr_iter(b'\r', text).filter(|at| text.get(at + 1) != Some(&b'\n'));
-    (feeds + returns.count()) as u64
-}
-
-fn unescape(text: &[u8], quote: u8, into: &mut Vec<u8>) {
-    into.clear();
-    let mut rest = text;
-    while let Some(at) = memchr(quote, rest) {
-        into.extend_from_slice(&rest[..=at]);
-        rest = rest.get(at + 2..).unwrap_or(&[]);
-    }
-    into.extend_from_slice(rest);
 }

@@ -97,14 +97,14 @@ impl JsonlReader {
         for index in keys.missing() {
             batch.columns[index].push_null();
         }
-        batch.end_row(text_bytes);
+        batch.end_rows(1, text_bytes);
         Ok(())
     }
 }
 
 impl TextReader for JsonlReader {
     fn next(&mut self) -> Result<Option<Rows>> {
-        while self.lines.peek()? && !self.batch.is_full_for(self.lines.length()) {
+        while self.lines.peek()? && !self.batch.fill().is_full_for(self.lines.length()) {
             self.push_row()?;
             self.lines.advance();
         }
@@ -208,12 +208,7 @@ fn push(column: &mut Column, value: &Value) -> Result<usize, Misfit> {
         }
         Value::Literal(text) => text,
     };
-    column.push(text.as_bytes())?;
-    Ok(if column.kind().is_text() {
-        text.len()
-    } else {
-        0
-    })
+    column.push(text.as_bytes())
 }
 
 /// Whether JSON writes values of an inferred type as strings.

@@ -184,3 +184,30 @@ fn a_file_that_changes_after_the_plan_is_a_conflict() {
             .starts_with("a.csv: the file has changed since")
     );
 }
+
+#[test]
+fn of_several_mistakes_the_one_of_the_first_row_is_told() {
+    let told = |contents: &str| {
+        let (files, config) = Files::with("a.csv", contents);
+        let config = with(config, "sample_rows", json!(1));
+        files.clean(&fails(&config).message)
+    };
+    // Later columns are converted later, and widths are known before values.
+    let later_column = told("a,b\n1,2\n3,y\nx,4\n5\n");
+    assert!(
+        later_column.starts_with("a.csv:3: column \"b\": \"y\""),
+        "{later_column}"
+    );
+    let width = told("a,b\n1,2\n5\n3,y\n");
+    assert!(width.starts_with("a.csv:3: 1 field where 2"), "{width}");
+    let first_column = told("a,b\n1,2\n3,4\nx,y\n");
+    assert!(
+        first_column.starts_with("a.csv:4: column \"a\": \"x\""),
+        "{first_column}"
+    );
+    let after_line_ends = told("a,b\nt,2\n\n\"3\nz\",5\nu,v\n");
+    assert!(
+        after_line_ends.starts_with("a.csv:6: column \"b\": \"v\""),
+        "{after_line_ends}"
+    );
+}
