@@ -1,0 +1,422 @@
+//! `numeric`: digits of base 10,000, written in decimal.
+//!
+//! On the wire: the number of digits, the power of the first, the sign, the
+//! number of decimal places to show, the digits; 2 bytes each.
+
+use vesicle_connector::{Error, Result};
+
+use super::{Codec, malformed, unreadable};
+
+const NEGATIVE: u16 = 0x4000;
+const NAN: u16 = 0xc000;
+const INFINITY: u16 = 0xd000;
+const MINUS_INFINITY: u16 = 0xf000;
+
+/// The most digits that PostgreSQL takes before the point, and after it.
+const MOST: (usize, usize) = (131_072, 16_383);
+
+#[derive(Clone, Copy)]
+pub(crate) struct Text;
+
+struct Head {
+    digits: usize,
+    weight: i16,
+    sign: u16,
+    scale: u16,
+}
+
+#[inline]
+fn head(bytes: &[u8]) -> Option<(Head, &[u8])> {
+    let (head, digits) = bytes.split_first_chunk::<8>()?;
+    let at = |index: usize| u16::from_be_bytes([head[index], head[index + 1]]);
+    let head =
+        Head { digits: at(0).into(), weight: at(2) as i16, sign: at(4), scale: at(6) };
+    let known = matches!(head.sign, 0 | NEGATIVE | NAN | INFINITY | MINUS_INFINITY);
+    (known && digits.len() == 2 * head.digits && head.scale & 0xc000 == 0).then_some((head, digits))
+}
+
+/// The most bytes that the text of a value takes.
+pub(crate) fn text_size(bytes: &[u8]) -> usize {
+    match head(bytes) {
+        Some((head, _)) => (i32::from(head.weight).max(0) as usize + 1) * 4 + usize::from(head.scale) + 2,
+        None => 0,
+    }
+}
+
+/// The digit of base 10,000 at a place, 0 where there is none.
+#[inline]
+fn digit(digits: &[u8], place: usize) -> u16 {
+    match digits.get(2 * place..2 * place + 2) {
+        Some(pair) => u16::from_be_bytes([pair[0], pair[1]]),
+        None => 0,
+    }
+}
+
+#[inline]
+fn four(digit: u16) -> [u8; 4] {
+    let (high, low) = (digit / 100, digit % 100);
+    [high / 10, high % 10, low / 10, low % 10].map(|n| b'0' + n as u8)
+}
+
+impl Codec for Text {
+    fn print(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let Some((head, digits)) = head(bytes) else {
+            return Err(malformed("numeric", bytes));
+        };
+        match head.sign {
+            NAN => out.extend_from_slice(b"NaN"),
+            INFINITY => out.extend_from_slice(b"Infinity"),
+            MINUS_INFINITY => out.extend_from_slice(b"-Infinity"),
+            sign => {
+                if digits.chunks_exact(2).any(|pair| u16::from_be_bytes([pair[0], pair[1]]) > 9999) {
+                    return Err(malformed("numeric", bytes));
+                }
+                if sign == NEGATIVE {
+                    out.push(b'-');
+                }
+                print_digits(&head, digits, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn parse(&self, text: &str, out: &mut Vec<u8>) -> Result<()> {
+        parse(text, None, out)
+    }
+}
+
+#[inline]
+fn print_digits(head: &Head, digits: &[u8], out: &mut Vec<u8>) {
+    let weight = i32::from(head.weight);
+    if weight < 0 {
+        out.push(b'0');
+    } else {
+        let first = four(digit(digits, 0));
+        let zeros = first.iter().take(3).take_while(|&&c| c == b'0').count();
+        out.extend_from_slice(&first[zeros..]);
+        for place in 1..=weight as usize {
+            out.extend_from_slice(&four(digit(digits, place)));
+        }
+    }
+    if head.scale > 0 {
+        out.push(b'.');
+        let end = out.len() + usize::from(head.scale);
+        let mut place = weight + 1;
+        while out.len() < end {
+            let next = usize::try_from(place).map_or(0, |place| digit(digits, place));
+            out.extend_from_slice(&four(next));
+            place += 1;
+        }
+        out.truncate(end);
+    }
+}
+
+/// Adds the bytes of the number that `text` writes, which a column of this
+/// precision and scale, if it has any, can hold.
+pub(crate) fn parse(text: &str, limit: Option<(u16, i16)>, out: &mut Vec<u8>) -> Result<()> {
+    let trimmed = text.trim();
+    let special = |sign: u16, out: &mut Vec<u8>| {
+        for word in [0, 0, sign, 0] {
+            out.extend_from_slice(&word.to_be_bytes());
+        }
+    };
+    let (negative, body) = match trimmed.as_bytes() {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    if !matches!(body.first(), Some(b'0'..=b'9' | b'.')) {
+        let infinite = ["infinity", "inf"].iter().any(|it| body.eq_ignore_ascii_case(it.as_bytes()));
+        match infinite {
+            true if limit.is_some() => return Err(overflow(text, limit)),
+            true if negative => special(MINUS_INFINITY, out),
+            true => special(INFINITY, out),
+            false if trimmed.eq_ignore_ascii_case("nan") => special(NAN, out),
+            false => return Err(unreadable("numeric", text)),
+        }
+        return Ok(());
+    }
+    let exponent = body.iter().position(|c| matches!(c, b'e' | b'E'));
+    let (mantissa, power) = match exponent {
+        None => (body, 0),
+        Some(at) => {
+            let power = std::str::from_utf8(&body[at + 1..]).ok().and_then(|it| it.parse().ok());
+            (&body[..at], power.ok_or_else(|| unreadable("numeric", text))?)
+        }
+    };
+    let point = mantissa.iter().position(|&c| c == b'.').unwrap_or(mantissa.len());
+    let whole = &mantissa[..point];
+    let part = mantissa.get(point + 1..).unwrap_or(&[]);
+    let known = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
+    if whole.len() + part.len() == 0 || !known(whole) || !known(part) {
+        return Err(unreadable("numeric", text));
+    }
+    write(negative, whole, part, power).and_then(|number| number.finish(limit, out)).ok_or_else(
+        || overflow(text, limit),
+    )
+}
+
+#[cold]
+fn overflow(text: &str, limit: Option<(u16, i16)>) -> Error {
+    let kind = match limit {
+        Some((precision, scale)) => format!("numeric({precision},{scale})"),
+        None => "numeric".to_owned(),
+    };
+    let message = format!("{} is beyond what {kind} holds", super::shown(text));
+    Error::data("out-of-range", message)
+}
+
+/// A number on its way to the wire.
+struct Number {
+    negative: bool,
+    weight: i32,
+    scale: usize,
+    digits: Vec<u16>,
+}
+
+/// The number `whole`.`part` × 10^`power`.
+fn write(negative: bool, whole: &[u8], part: &[u8], power: i32) -> Option<Number> {
+    let digits = whole.iter().chain(part);
+    let zeros = digits.clone().take_while(|&&c| c == b'0').count();
+    // The decimal place before which the first digit stands.
+    let first = i64::try_from(whole.len()).ok()? + i64::from(power) - i64::try_from(zeros).ok()?;
+    let scale = usize::try_from((part.len() as i64 - i64::from(power)).max(0)).ok()?;
+    if scale > MOST.1 {
+        return None;
+    }
+    let significant = whole.len() + part.len() - zeros;
+    if significant == 0 {
+        return Some(Number { negative: false, weight: 0, scale, digits: Vec::new() });
+    }
+    if first > MOST.0 as i64 {
+        return None;
+    }
+    // Groups of four are counted from the point.
+    let weight = (first + 3).div_euclid(4) - 1;
+    let lead = ((weight + 1) * 4 - first) as usize;
+    let mut groups = Vec::with_capacity((significant + lead).div_ceil(4));
+    let (mut group, mut filled) = (0_u16, lead);
+    for c in digits.skip(zeros) {
+        group = group * 10 + u16::from(c - b'0');
+        filled += 1;
+        if filled == 4 {
+            groups.push(group);
+            (group, filled) = (0, 0);
+        }
+    }
+    if filled > 0 {
+        groups.push(group * [1, 1000, 100, 10][filled]);
+    }
+    while groups.last() == Some(&0) {
+        groups.pop();
+    }
+    Some(Number { negative, weight: weight as i32, scale, digits: groups })
+}
+
+impl Number {
+    /// Writes the number, none if it is beyond the limit.
+    fn finish(self, limit: Option<(u16, i16)>, out: &mut Vec<u8>) -> Option<()> {
+        if let Some((precision, scale)) = limit
+            && !self.fits(precision.into(), scale.into())
+        {
+            return None;
+        }
+        let sign = if self.negative { NEGATIVE } else { 0 };
+        let count = u16::try_from(self.digits.len()).ok()?;
+        let weight = i16::try_from(self.weight).ok()?;
+        for word in [count, weight as u16, sign, self.scale as u16] {
+            out.extend_from_slice(&word.to_be_bytes());
+        }
+        for digit in self.digits {
+            out.extend_from_slice(&digit.to_be_bytes());
+        }
+        Some(())
+    }
+
+    /// Whether the number, rounded to the scale as PostgreSQL does, has no more
+    /// digits than the precision.
+    fn fits(&self, precision: i32, scale: i32) -> bool {
+        let Some(first) = self.digits.first() else {
+            return true;
+        };
+        let lead = first.checked_ilog10().unwrap_or(0) as i32 + 1;
+        let whole = self.weight * 4 + lead;
+        let most = precision - scale;
+        if whole != most {
+            return whole < most;
+        }
+        // It may be rounded up to one digit more: 99.95 to one place is 100.0.
+        let text: String = self.digits.iter().map(|digit| format!("{digit:04}")).collect();
+        let decimal = text.trim_start_matches('0');
+        let kept = usize::try_from(precision).unwrap_or(0);
+        let (head, rest) = decimal.split_at(kept.min(decimal.len()));
+        let nines = head.len() == kept && head.bytes().all(|c| c == b'9');
+        !(nines && rest.bytes().next().is_some_and(|c| c >= b'5'))
+    }
+}
+
+/// The number as a decimal of this precision and scale.
+pub(crate) fn to_decimal(bytes: &[u8], precision: u8, scale: i8) -> Result<i128> {
+    let Some((head, digits)) = head(bytes) else {
+        return Err(malformed("numeric", bytes));
+    };
+    let refuse = || {
+        let mut text = Vec::new();
+        let _ = Text.print(bytes, &mut text);
+        let message = format!(
+            "{} is beyond what a decimal holds: take numeric as text",
+            String::from_utf8_lossy(&text)
+        );
+        Error::data("out-of-range", message)
+    };
+    if !matches!(head.sign, 0 | NEGATIVE) || i32::from(head.scale) > i32::from(scale) {
+        return Err(refuse());
+    }
+    let mut sum: i128 = 0;
+    // The power of ten of the last digit taken.
+    let mut power = (i32::from(head.weight) + 1) * 4;
+    for pair in digits.chunks_exact(2) {
+        let digit = u16::from_be_bytes([pair[0], pair[1]]);
+        power -= 4;
+        // Places beyond the scale are zeros that fill the last digit up.
+        let beyond = (-power - i32::from(scale)).clamp(0, 4) as u32;
+        let digit = i128::from(digit) / 10_i128.pow(beyond);
+        let shifted = sum.checked_mul(10_i128.pow(4 - beyond));
+        sum = shifted.and_then(|sum| sum.checked_add(digit)).ok_or_else(refuse)?;
+    }
+    let shift = u32::try_from(power + i32::from(scale)).unwrap_or(0);
+    if sum != 0 && shift > 0 {
+        let ten = 10_i128.checked_pow(shift).ok_or_else(refuse)?;
+        sum = sum.checked_mul(ten).ok_or_else(refuse)?;
+    }
+    if sum.unsigned_abs() >= 10_u128.pow(precision.into()) {
+        return Err(refuse());
+    }
+    Ok(if head.sign == NEGATIVE { -sum } else { sum })
+}
+
+/// Adds the bytes of `value` × 10^-`scale`, `text` writing it.
+pub(crate) fn from_integer(
+    value: i128,
+    scale: i8,
+    limit: Option<(u16, i16)>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    use std::io::Write;
+    let mut buffer = [0_u8; 48];
+    let mut rest = &mut buffer[..];
+    // 39 digits at most.
+    write!(rest, "{}", value.unsigned_abs())?;
+    let left = rest.len();
+    let digits = &buffer[..48 - left];
+    from_digits(value < 0, digits, scale, limit, out)
+}
+
+/// Adds the bytes of the integer that `digits` writes, × 10^-`scale`.
+pub(crate) fn from_digits(
+    negative: bool,
+    digits: &[u8],
+    scale: i8,
+    limit: Option<(u16, i16)>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let places = usize::try_from(scale).unwrap_or(0);
+    let zeros = [b'0'; 128];
+    let written = match digits.len() >= places {
+        true => {
+            let (whole, part) = digits.split_at(digits.len() - places);
+            let power = i32::from(scale.min(0)).abs();
+            self::write(negative, whole, part, power)
+        }
+        false => {
+            let part = [&zeros[..places - digits.len()], digits].concat();
+            self::write(negative, &[], &part, 0)
+        }
+    };
+    written.and_then(|number| number.finish(limit, out)).ok_or_else(|| {
+        let sign = if negative { "-" } else { "" };
+        let text = format!("{sign}{}e{}", String::from_utf8_lossy(digits), -i32::from(scale));
+        overflow(&text, limit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wire(text: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        Text.parse(text, &mut out).unwrap();
+        out
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        Text.print(bytes, &mut out).unwrap();
+        assert!(out.len() <= text_size(bytes).max(9), "{} bytes", out.len());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_keep_their_value_and_their_zeros() {
+        let cases = [
+            "0", "0.00", "1", "-1", "10", "9999", "10000", "10001.0001", "0.0001", "0.00001",
+            "-0.5", "123456789012345678901234567890.123456789", "NaN", "Infinity", "-Infinity",
+            "100000000", "0.10", "1000000000000000000000000000000",
+        ];
+        for case in cases {
+            assert_eq!(text(&wire(case)), case);
+        }
+        for (written, canonical) in [("1e5", "100000"), ("1.5e-3", "0.0015"), (" +7. ", "7"), ("inf", "Infinity"), ("-0", "0"), (".5", "0.5")] {
+            assert_eq!(text(&wire(written)), canonical);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for case in ["", "-", ".", "1.2.3", "1e", "e5", "0x10", "1 2", "--1", "-NaN", "1e999999"] {
+            assert!(Text.parse(case, &mut Vec::new()).is_err(), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_number_too_large_for_its_column_is_refused_after_rounding() {
+        let fits = |text, limit| parse(text, Some(limit), &mut Vec::new()).is_ok();
+        assert!(fits("99999999.99", (10, 2)));
+        assert!(!fits("100000000", (10, 2)));
+        assert!(fits("99999999.994", (10, 2)));
+        assert!(!fits("99999999.995", (10, 2)));
+        assert!(fits("0.004", (2, 2)));
+        assert!(!fits("1", (2, 2)));
+        assert!(fits("NaN", (2, 2)) && !fits("Infinity", (2, 2)));
+        assert!(fits("12300", (3, -2)) && !fits("123000", (3, -2)));
+        assert!(fits("0.00099", (2, 5)) && !fits("0.001", (2, 5)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_number_is_parsed_to_the_same_bytes(
+            whole in "0|[1-9][0-9]{0,40}", part in "(\\.[0-9]{1,30})?", negative: bool
+        ) {
+            let number = format!("{whole}{part}");
+            let zero = number.bytes().all(|c| matches!(c, b'0' | b'.'));
+            let number = if negative && !zero { format!("-{number}") } else { number };
+            prop_assert_eq!(text(&wire(&number)), number);
+        }
+
+        #[test]
+        fn a_decimal_survives_the_wire(value in -10_i128.pow(38)+1..10_i128.pow(38), scale in 0_i8..=38) {
+            let mut out = Vec::new();
+            from_integer(value, scale, None, &mut out).unwrap();
+            prop_assert_eq!(to_decimal(&out, 38, scale).unwrap(), value);
+        }
+
+        #[test]
+        fn bytes_of_any_kind_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
+            let _ = Text.print(&bytes, &mut Vec::new());
+            let _ = to_decimal(&bytes, 38, 10);
+        }
+    }
+}
