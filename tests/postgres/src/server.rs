@@ -1,0 +1,437 @@
+//! One server: its folder, its process, its end.
+//!
+//! Invariants: the process and the folder end with the [`Server`], and with
+//! the process that holds it, however that ends; the folder outlives the
+//! process, so that a server that was killed can be started again on its data.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::certificate;
+use crate::programs::Programs;
+
+/// How long a server may take to start, or to recover, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Stays beside the server, which takes the place of the shell, and waits for
+/// a line. If the end comes instead, the test is dead, and the server and its
+/// folder go too.
+const WATCHED: &str = r#"
+exec 3<&0
+( if ! read -r line <&3; then
+    kill -QUIT $$
+    while kill -0 $$; do sleep 0.1; done
+    rm -rf "$FOLDER"
+  fi ) >/dev/null 2>&1 &
+exec "$@" </dev/null 3<&-
+"#;
+
+/// How the server lets users in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// By SCRAM-SHA-256, with channel binding where there is TLS.
+    #[default]
+    ScramSha256,
+    /// By MD5, which keeps MD5 of the password too.
+    Md5,
+    /// By the password as it is.
+    Cleartext,
+    /// Without asking.
+    Trust,
+}
+
+impl Auth {
+    fn name(self) -> &'static str {
+        match self {
+            Self::ScramSha256 => "scram-sha-256",
+            Self::Md5 => "md5",
+            Self::Cleartext => "password",
+            Self::Trust => "trust",
+        }
+    }
+}
+
+/// What a server is to be like.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// How it lets users in.
+    pub auth: Auth,
+    /// The names (or addresses) in its certificate; no TLS where there are
+    /// none. Connections without TLS stay allowed.
+    pub tls: Vec<String>,
+    /// Lines of `postgresql.conf`, after those that every server gets, as
+    /// name and value.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A running server. It is gone when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Option<Process>,
+    port: u16,
+    password: String,
+    programs: Programs,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    watchdog: ChildStdin,
+}
+
+impl Server {
+    /// The superuser.
+    pub const SUPERUSER: &'static str = "postgres";
+    /// The database to start with.
+    pub const DATABASE: &'static str = "postgres";
+
+    /// Makes a cluster and starts it: one to three seconds.
+    ///
+    /// It speaks UTF-8, sorts by bytes, has `wal_level = logical`, and does
+    /// not wait for disks: it survives being killed, not a loss of power.
+    ///
+    /// # Panics
+    ///
+    /// Where PostgreSQL is not installed or does not start; the message says
+    /// what to do, or what the server said.
+    #[must_use]
+    pub fn start(options: Options) -> Self {
+        let programs = Programs::find();
+        let folder = tempfile::Builder::new()
+            .prefix("vesicle-postgres-")
+            .tempdir()
+            .expect("a folder for temporary files can be written to");
+        let password = random_word();
+        own(&programs, folder.path());
+        make_cluster(&programs, folder.path(), &options, &password);
+        let mut server = Self {
+            process: None,
+            port: 0,
+            password,
+            programs,
+            folder,
+        };
+        // Between finding a free port and listening on it, another may take it.
+        let mut refused = String::new();
+        for _ in 0..5 {
+            server.port = free_port();
+            match server.launch() {
+                Ok(()) => return server,
+                Err(reason) => refused = reason,
+            }
+        }
+        panic!("PostgreSQL does not start: {refused}");
+    }
+
+    /// The port, on 127.0.0.1 alone.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The superuser's password.
+    #[must_use]
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The certificate, in PEM, of the authority that vouches for the server's.
+    /// There is none where the server has no TLS.
+    #[must_use]
+    pub fn root_certificate(&self) -> PathBuf {
+        self.folder.path().join(certificate::ROOT)
+    }
+
+    /// Where the superuser gets in, as a URL with the password.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (user, database) = (Self::SUPERUSER, Self::DATABASE);
+        format!(
+            "postgres://{user}:{}@127.0.0.1:{}/{database}",
+            self.password, self.port
+        )
+    }
+
+    /// What the server has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Runs statements as the superuser, through `psql`, and returns what they
+    /// print: a line a row, columns apart by `|`, no headings.
+    ///
+    /// # Panics
+    ///
+    /// Where a statement fails, with what the server said.
+    pub fn sql(&self, statements: &str) -> String {
+        match self.try_sql(statements) {
+            Ok(printed) => printed,
+            Err(said) => panic!("{statements}: {said}"),
+        }
+    }
+
+    /// As [`Server::sql`], for statements that may fail.
+    ///
+    /// # Errors
+    ///
+    /// What `psql` said.
+    pub fn try_sql(&self, statements: &str) -> Result<String, String> {
+        let printed = self
+            .programs
+            .command(self.programs.path("psql"), self.folder.path())
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-U", Self::SUPERUSER, "-d", Self::DATABASE])
+            .args(["-c", statements])
+            .env("PGPASSWORD", &self.password)
+            .env("PGCONNECT_TIMEOUT", "10")
+            .stdin(Stdio::null())
+            .output()
+            .expect("psql starts");
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
+        if printed.status.success() {
+            Ok(text(printed.stdout))
+        } else {
+            Err(text(printed.stderr))
+        }
+    }
+
+    /// Kills the server and all that belongs to it, as `kill -9` does. Does
+    /// nothing where it does not run.
+    pub fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end(Signal::KILL);
+        }
+    }
+
+    /// Stops the server, letting nobody finish. Does nothing where it does not run.
+    pub fn stop(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.end(Signal::QUIT);
+        }
+    }
+
+    /// Starts the server again on the same port and data, killing it first
+    /// where it still runs; returns once it has recovered.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start, with what it said.
+    pub fn restart(&mut self) {
+        self.kill();
+        // Until the last process of a server that was killed is gone, its
+        // memory counts as in use.
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(reason) = self.launch() {
+            assert!(
+                Instant::now() < deadline,
+                "PostgreSQL does not start again: {reason}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Starts the process and waits until it answers.
+    fn launch(&mut self) -> Result<(), String> {
+        let folder = self.folder.path();
+        let log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(folder.join("log"))
+            .expect("the log can be written to");
+        let logged = self.log().len();
+        let mut child = self
+            .programs
+            .command("/bin/sh", folder)
+            .args(["-c", WATCHED, "sh"])
+            .arg(self.programs.path("postgres"))
+            .arg("-D")
+            .arg(folder.join("data"))
+            .args(["-p", &self.port.to_string()])
+            .env("FOLDER", folder)
+            .env("LC_ALL", "C")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().expect("a file can be opened twice"))
+            .stderr(log)
+            .spawn()
+            .expect("/bin/sh starts");
+        let watchdog = child.stdin.take().expect("it was asked for");
+        self.process = Some(Process { child, watchdog });
+
+        let deadline = Instant::now() + PATIENCE;
+        while !self.answers() {
+            let ended = match &mut self.process {
+                Some(process) => process.child.try_wait().expect("it is our child"),
+                None => None,
+            };
+            if ended.is_some() || Instant::now() > deadline {
+                self.stop();
+                let log = self.log();
+                return Err(log.get(logged..).unwrap_or(&log).trim().to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn answers(&self) -> bool {
+        // The port may be somebody else's: this file is written by our own
+        // server alone, once it listens on the port and has recovered.
+        let state = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid"));
+        let pid = self.process.as_ref().map(|process| process.child.id());
+        state.is_ok_and(|state| {
+            let mut lines = state.lines();
+            lines.next().and_then(|pid| pid.parse().ok()) == pid
+                && lines.nth(6).is_some_and(|status| status.trim() == "ready")
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Process {
+    fn end(mut self, signal: Signal) {
+        // The watchdog need not wait any longer. Where it is gone, nobody listens.
+        let _ = self.watchdog.write_all(b"leave\n");
+        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
+            let workers = children(pid);
+            // Signals to those that have gone already go nowhere.
+            let _ = kill_process(pid, signal);
+            if signal == Signal::KILL {
+                for worker in workers {
+                    let _ = kill_process(worker, signal);
+                }
+            }
+        }
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The processes that a server has started. Where the system does not tell,
+/// they end by themselves soon after the server.
+fn children(pid: Pid) -> Vec<Pid> {
+    let pid = pid.as_raw_nonzero();
+    let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    listed
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|child| Pid::from_raw(child.parse().ok()?))
+        .collect()
+}
+
+fn make_cluster(programs: &Programs, folder: &Path, options: &Options, password: &str) {
+    let password_file = folder.join("password");
+    write(&password_file, password);
+    own(programs, &password_file);
+    run(programs
+        .command(programs.path("initdb"), folder)
+        .arg("-D")
+        .arg(folder.join("data"))
+        .args(["-U", Server::SUPERUSER, "-E", "UTF8", "--locale=C", "-N"])
+        .arg(format!("--auth={}", options.auth.name()))
+        .arg("--pwfile")
+        .arg(&password_file));
+
+    let mut settings = String::from(
+        "listen_addresses = '127.0.0.1'\n\
+         unix_socket_directories = ''\n\
+         shared_buffers = 32MB\n\
+         fsync = off\n\
+         wal_level = logical\n\
+         max_wal_senders = 10\n\
+         max_replication_slots = 10\n",
+    );
+    if !options.tls.is_empty() {
+        certificate::write(folder, &options.tls);
+        for (name, file) in [
+            ("ssl_cert_file", certificate::CERTIFICATE),
+            ("ssl_key_file", certificate::KEY),
+        ] {
+            let file = folder.join(file);
+            own(programs, &file);
+            // Writing to a string does not fail.
+            let _ = writeln!(settings, "{name} = '{}'", file.display());
+        }
+        settings.push_str("ssl = on\n");
+    }
+    for (name, value) in &options.settings {
+        let _ = writeln!(settings, "{name} = '{}'", value.replace('\'', "''"));
+    }
+    let mut file = std::fs::File::options()
+        .append(true)
+        .open(folder.join("data/postgresql.conf"))
+        .expect("initdb writes it");
+    file.write_all(settings.as_bytes())
+        .expect("the folder can be written to");
+}
+
+/// Gives a file or folder to the user that the server runs as, and to nobody else.
+fn own(programs: &Programs, path: &Path) {
+    if let Some(user) = programs.user() {
+        std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))
+            .expect("root can give files away");
+    }
+}
+
+/// Writes a file that only its owner can read.
+pub(crate) fn write(path: &Path, content: &str) {
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::write(path, content).expect("the folder can be written to");
+    std::fs::set_permissions(path, private).expect("it is our file");
+}
+
+fn run(command: &mut Command) {
+    let name = format!("{}", command.get_program().display());
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => panic!(
+            "{name} does not start: {error}; the folder for temporary files must be one that \
+             the user postgres can enter (TMPDIR)"
+        ),
+    };
+    assert!(
+        output.status.success(),
+        "{name}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("loopback has free ports")
+        .port()
+}
+
+fn random_word() -> String {
+    let mut bytes = [0; 12];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .expect("the system has random bytes");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
