@@ -302,6 +302,15 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+        // One that was killed leaves a segment of shared memory, whose key and
+        // id are in its file. Where it cannot be removed, it is a small one.
+        let state = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid"));
+        let state = state.unwrap_or_default();
+        let segment = state.lines().nth(6).unwrap_or_default();
+        if let Some(id) = segment.split_whitespace().nth(1) {
+            let mut remove = self.programs.command("ipcrm", self.folder.path());
+            let _ = remove.args(["-m", id]).stderr(Stdio::null()).status();
+        }
     }
 }
 
