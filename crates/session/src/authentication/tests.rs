@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, duplex};
 
 use super::*;
@@ -17,7 +19,9 @@ async fn sign_in_to(said: &[u8], credentials: &Credentials) -> (Result<Vec<u8>, 
     let (mut host, mut server) = duplex(1 << 20);
     server.write_all(said).await.unwrap();
     server.shutdown().await.unwrap();
-    let signed_in = sign_in(&mut host, b"startup", credentials, "db:1").await;
+    let signing_in = sign_in(&mut host, b"startup", credentials, "db:1");
+    let signed_in = tokio::time::timeout(Duration::from_secs(5), signing_in);
+    let signed_in = signed_in.await.expect("it comes to an end");
     drop(host);
     let mut heard = Vec::new();
     server.read_to_end(&mut heard).await.unwrap();
