@@ -16,6 +16,11 @@ use crate::error::{Category, Error};
 /// side is not stopped for nothing.
 const BUFFER: usize = 256 * 1024;
 
+/// What is worth to be written at once. TLS hands out 16 KiB at a time, and the
+/// guest's side is better off with more; while more than this is collected, the
+/// other side waits for nothing.
+const ENOUGH: usize = 64 * 1024;
+
 /// How many buffers may go by before others get a turn.
 const TURN: usize = 16;
 
@@ -128,15 +133,13 @@ impl Direction {
         Poll::Pending
     }
 
-    /// Reads until the buffer is full, there is nothing more now, or nothing
-    /// more at all. TLS hands out 16 KiB at a time, and the guest's side is
-    /// better off with more at once.
+    /// Reads until there is enough, nothing more now, or nothing more at all.
     fn fill(
         &mut self,
         context: &mut Context<'_>,
         mut source: Pin<&mut impl AsyncRead>,
     ) -> Poll<io::Result<()>> {
-        while !self.has_ended && self.end < self.buffer.len() {
+        while !self.has_ended && self.end < ENOUGH {
             let mut room = ReadBuf::new(&mut self.buffer[self.end..]);
             ready!(source.as_mut().poll_read(context, &mut room))?;
             let read = room.filled().len();

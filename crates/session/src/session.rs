@@ -63,7 +63,8 @@ impl Session {
     /// startup parameters go on to the server, `user` being the granted one
     /// whether it says so or not. What goes wrong, the guest hears as an
     /// ErrorResponse too: the server's own where it has one. Cancelling queries
-    /// by a second connection is not possible.
+    /// by a second connection is not possible. To drop the future closes both
+    /// connections, also while the server is busy for a guest that is gone.
     ///
     /// # Errors
     ///

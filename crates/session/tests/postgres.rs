@@ -117,6 +117,24 @@ async fn a_guest_can_ask_for_replication() {
 }
 
 #[tokio::test]
+async fn a_guest_that_speaks_a_newer_protocol_is_told_which_one_the_server_speaks() {
+    let server = server(Auth::ScramSha256);
+    let (mut guest, served) = serve(superuser(&server).open().await.unwrap());
+    let mut said = startup(&["database", "postgres", "_pq_.novelty", "1"]);
+    // Protocol 3.9.
+    said[7] = 9;
+    guest.write_all(&said).await.unwrap();
+    assert_eq!(guest.read_u8().await.unwrap(), b'v');
+    let mut negotiated = vec![0; guest.read_u32().await.unwrap() as usize - 4];
+    guest.read_exact(&mut negotiated).await.unwrap();
+    assert!(negotiated.ends_with(b"_pq_.novelty\0"), "{negotiated:?}");
+    assert_eq!(guest.read_u8().await.unwrap(), b'R');
+    guest.write_all(b"X\0\0\0\x04").await.unwrap();
+    drop(hear(guest).await);
+    end(served).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_that_is_not_there_is_the_guests_own_affair() {
     let server = server(Auth::ScramSha256);
     let mut config = no_password();

@@ -33,6 +33,6 @@ pub(crate) fn write(folder: &Path, names: &[String]) {
         (CERTIFICATE, certificate.pem()),
         (KEY, key.serialize_pem()),
     ] {
-        super::server::write(&folder.join(name), &content);
+        crate::cluster::write(&folder.join(name), &content);
     }
 }

@@ -21,7 +21,9 @@
 //! install, never a test that is skipped.
 
 mod certificate;
+mod cluster;
 mod programs;
 mod server;
 
-pub use server::{Auth, Options, Server};
+pub use cluster::{Auth, Options};
+pub use server::Server;

@@ -1,6 +1,10 @@
 //! A server serves, comes back after it was killed, and leaves nothing behind.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use vesicle_test_postgres::{Auth, Options, Server};
 
@@ -41,6 +45,40 @@ fn a_panic_takes_the_server_and_its_folder_along() {
     .unwrap();
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
     assert!(!folder.exists());
+}
+
+/// Where it runs in a process of its own, it is the test that gets killed.
+#[test]
+fn a_test_that_is_killed_takes_the_server_and_its_folder_along() {
+    const VICTIM: &str = "VESICLE_TEST_POSTGRES_VICTIM";
+    if std::env::var_os(VICTIM).is_some() {
+        let server = Server::start(Options::default());
+        let folder = server.root_certificate().parent().unwrap().to_owned();
+        println!("\nholds {} {}", server.port(), folder.display());
+        std::thread::sleep(Duration::from_secs(600));
+        return;
+    }
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("a_test_that_is_killed_takes_the_server_and_its_folder_along")
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(victim.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("holds ").map(str::to_owned));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let said = said.expect("it starts a server");
+    let (port, folder) = said.split_once(' ').unwrap();
+    let port: u16 = port.parse().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Path::new(folder).exists() || TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        assert!(Instant::now() < deadline, "{folder} is still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, duplex};
 
 use super::*;
@@ -16,7 +18,10 @@ fn credentials(is_private: bool) -> Credentials {
 async fn sign_in_to(said: &[u8], credentials: &Credentials) -> (Result<Vec<u8>, Refusal>, Vec<u8>) {
     let (mut host, mut server) = duplex(1 << 20);
     server.write_all(said).await.unwrap();
-    let signed_in = sign_in(&mut host, b"startup", credentials, "db:1").await;
+    server.shutdown().await.unwrap();
+    let signing_in = sign_in(&mut host, b"startup", credentials, "db:1");
+    let signed_in = tokio::time::timeout(Duration::from_secs(5), signing_in);
+    let signed_in = signed_in.await.expect("it comes to an end");
     drop(host);
     let mut heard = Vec::new();
     server.read_to_end(&mut heard).await.unwrap();
@@ -176,4 +181,23 @@ async fn what_a_server_says_decides_what_kind_of_trouble_it_is() {
         assert_eq!(refusal.error.retryable, retryable, "{sqlstate}");
         assert_eq!(refusal.response, said, "the guest hears it as it is");
     }
+}
+
+#[tokio::test]
+async fn a_password_is_bound_to_the_certificate_where_the_server_can() {
+    let bound = Credentials {
+        binding: Some(vec![1, 2, 3]),
+        ..credentials(true)
+    };
+    let both = request(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+    let (_, heard) = sign_in_to(&both, &bound).await;
+    assert!(contains(&heard, b"SCRAM-SHA-256-PLUS\0"));
+    assert!(contains(&heard, b"p=tls-server-end-point,,n=,r="));
+    // It says that it could have.
+    let one = request(10, b"SCRAM-SHA-256\0\0");
+    let (_, heard) = sign_in_to(&one, &bound).await;
+    assert!(contains(&heard, b"y,,n=,r="));
+    // It has nothing to bind to.
+    let (_, heard) = sign_in_to(&both, &credentials(true)).await;
+    assert!(contains(&heard, b"SCRAM-SHA-256\0") && contains(&heard, b"n,,n=,r="));
 }
