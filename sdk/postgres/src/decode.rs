@@ -173,6 +173,7 @@ impl Decoder {
                     // The field count of the next tuple is before its first field.
                     found.bytes = self.cells[rows * self.columns.len()] as usize - 2;
                     found.rows = rows;
+                    self.cells.truncate(rows * self.columns.len());
                 }
             }
             self.block(&rest[..found.bytes], found.rows, size)?;

@@ -116,7 +116,9 @@ fn print_digits(head: &Head, digits: &[u8], out: &mut Vec<u8>) {
 pub(crate) fn parse(text: &str, limit: Option<(u16, i16)>, out: &mut Vec<u8>) -> Result<()> {
     let trimmed = text.trim();
     let special = |sign: u16, out: &mut Vec<u8>| {
-        for word in [0, 0, sign, 0] {
+        // PostgreSQL sends the infinities with a scale of 32; it means nothing.
+        let scale = if sign == NAN { 0 } else { 32 };
+        for word in [0, 0, sign, scale] {
             out.extend_from_slice(&word.to_be_bytes());
         }
     };
