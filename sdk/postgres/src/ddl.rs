@@ -24,14 +24,18 @@ pub const MAX_NAME: usize = 63;
 /// character 0.
 pub fn quote(name: &str) -> Result<String> {
     let bad = |why: &str| {
-        Err(Error::configuration("bad-name", format!("the name {name:?} {why}: give it another")))
+        Err(Error::configuration(
+            "bad-name",
+            format!("the name {name:?} {why}: give it another"),
+        ))
     };
     match name {
         "" => bad("is empty, which PostgreSQL does not take"),
         _ if name.contains('\0') => bad("holds the character 0, which PostgreSQL does not take"),
-        _ if name.len() > MAX_NAME => {
-            bad(&format!("has {} bytes, of which PostgreSQL keeps {MAX_NAME}", name.len()))
-        }
+        _ if name.len() > MAX_NAME => bad(&format!(
+            "has {} bytes, of which PostgreSQL keeps {MAX_NAME}",
+            name.len()
+        )),
         _ => Ok(format!("\"{}\"", name.replace('"', "\"\""))),
     }
 }
@@ -113,7 +117,11 @@ pub fn create_enum(it: &Enum) -> Result<String> {
     for label in it.labels.iter().filter(|label| !label.is_empty()) {
         quote(label)?;
     }
-    Ok(format!("CREATE TYPE {} AS ENUM ({})", table(&it.schema, &it.name)?, literals(&it.labels)))
+    Ok(format!(
+        "CREATE TYPE {} AS ENUM ({})",
+        table(&it.schema, &it.name)?,
+        literals(&it.labels)
+    ))
 }
 
 fn column(field: &Field) -> Result<String> {
@@ -160,8 +168,16 @@ mod tests {
 
     #[test]
     fn metadata_cannot_smuggle_sql_into_a_statement() {
-        for kind in ["text); DROP TABLE t; --", "interval; --", "numeric(1,1); --", "\"a\".\"b\""] {
-            assert!(columns(&Schema::new(vec![field("x", kind)])).is_err(), "{kind}");
+        for kind in [
+            "text); DROP TABLE t; --",
+            "interval; --",
+            "numeric(1,1); --",
+            "\"a\".\"b\"",
+        ] {
+            assert!(
+                columns(&Schema::new(vec![field("x", kind)])).is_err(),
+                "{kind}"
+            );
         }
     }
 

@@ -100,7 +100,9 @@ impl Encoder {
                 prepare: plan::of(field.data_type(), column)?,
             })
         });
-        Ok(Self { columns: columns.collect::<Result<_>>()? })
+        Ok(Self {
+            columns: columns.collect::<Result<_>>()?,
+        })
     }
 
     /// Adds the tuples of a batch to `out`, without header and trailer: those
@@ -134,7 +136,11 @@ impl Encoder {
                 if !skipped[row] {
                     skipped[row] = true;
                     let error = error.context(format!("row {row}, column {:?}", target.name));
-                    faults.push(Fault { row, column: index, error });
+                    faults.push(Fault {
+                        row,
+                        column: index,
+                        error,
+                    });
                 }
             }
             columns.push(values);
@@ -147,10 +153,16 @@ impl Encoder {
     fn check(&self, batch: &RecordBatch, skip: Option<&BooleanBuffer>) -> Result<()> {
         let kinds = batch.columns().iter().map(|column| column.data_type());
         if !kinds.eq(self.columns.iter().map(|target| &target.kind)) {
-            return Err(Error::schema("changed-schema", "the batch is of another schema"));
+            return Err(Error::schema(
+                "changed-schema",
+                "the batch is of another schema",
+            ));
         }
         if skip.is_some_and(|skip| skip.len() != batch.num_rows()) {
-            return Err(Error::schema("mask-length", "the mask is not as long as the batch"));
+            return Err(Error::schema(
+                "mask-length",
+                "the mask is not as long as the batch",
+            ));
         }
         Ok(())
     }
@@ -176,7 +188,11 @@ fn lay_out(columns: &[Values<'_>], skipped: &[bool], out: &mut Vec<u8>) -> usize
     let mut end = out.len();
     let mut places = sizes;
     for skip in [false, true] {
-        for (place, _) in places.iter_mut().zip(skipped).filter(|(_, skipped)| **skipped == skip) {
+        for (place, _) in places
+            .iter_mut()
+            .zip(skipped)
+            .filter(|(_, skipped)| **skipped == skip)
+        {
             let size = *place;
             *place = end;
             end += size;

@@ -39,6 +39,7 @@
 
 pub mod arrow;
 pub mod catalog;
+pub mod chunk;
 pub mod ddl;
 mod decode;
 mod encode;

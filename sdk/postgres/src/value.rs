@@ -105,13 +105,19 @@ pub(crate) fn malformed(kind: &str, bytes: &[u8]) -> Error {
 /// That the text is no value of the type.
 #[cold]
 pub(crate) fn unreadable(kind: &str, text: &str) -> Error {
-    Error::data("bad-value", format!("{} is not a value of {kind}", shown(text)))
+    Error::data(
+        "bad-value",
+        format!("{} is not a value of {kind}", shown(text)),
+    )
 }
 
 /// That PostgreSQL's text cannot hold the character 0.
 #[cold]
 pub(crate) fn nul() -> Error {
-    Error::data("nul-character", "the text holds the character 0, which PostgreSQL refuses")
+    Error::data(
+        "nul-character",
+        "the text holds the character 0, which PostgreSQL refuses",
+    )
 }
 
 /// The text for a message: quoted, and not much of it.

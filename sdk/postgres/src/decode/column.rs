@@ -18,7 +18,11 @@ pub(super) struct Cells<'a> {
 impl<'a> Cells<'a> {
     /// Every `step`th place, from the `first` on.
     pub(super) fn new(places: &'a [u32], first: usize, step: usize) -> Self {
-        Self { places, first, step }
+        Self {
+            places,
+            first,
+            step,
+        }
     }
 
     /// The number of fields.

@@ -13,7 +13,14 @@ pub(super) fn list<O: OffsetSizeTrait>(element: Prepare, oid: u32) -> Prepare {
     Box::new(move |array, faults| {
         let list = array.as_list::<O>();
         let ends: Vec<usize> = list.offsets().iter().map(|end| end.as_usize()).collect();
-        arrays(&element, oid, list.values().as_ref(), &ends, list.nulls(), faults)
+        arrays(
+            &element,
+            oid,
+            list.values().as_ref(),
+            &ends,
+            list.nulls(),
+            faults,
+        )
     })
 }
 
@@ -23,7 +30,14 @@ pub(super) fn fixed(element: Prepare, oid: u32) -> Prepare {
         let list = array.as_fixed_size_list();
         let size = usize::try_from(list.value_length()).unwrap_or(0);
         let ends: Vec<usize> = (0..=list.len()).map(|row| row * size).collect();
-        arrays(&element, oid, list.values().as_ref(), &ends, list.nulls(), faults)
+        arrays(
+            &element,
+            oid,
+            list.values().as_ref(),
+            &ends,
+            list.nulls(),
+            faults,
+        )
     })
 }
 
@@ -54,7 +68,10 @@ fn arrays(
             let start = bytes.len();
             write(&elements, pair[0]..pair[1], oid, &mut bytes);
             if i32::try_from(bytes.len() - start).is_err() {
-                faults.add(row, Error::data("row-too-large", "the array is larger than 2 GiB"));
+                faults.add(
+                    row,
+                    Error::data("row-too-large", "the array is larger than 2 GiB"),
+                );
             }
         }
         places.push(bytes.len());

@@ -78,7 +78,10 @@ fn refuse<A: ArrowPrimitiveType>(
 
 #[cold]
 fn beyond(value: &str, target: &str) -> Error {
-    Error::data("out-of-range", format!("{value} is beyond what {target} holds"))
+    Error::data(
+        "out-of-range",
+        format!("{value} is beyond what {target} holds"),
+    )
 }
 
 /// Numbers that become a `numeric`.
@@ -134,7 +137,9 @@ where
         Scalar::Float8 => fixed::<A, 8>(
             |value| {
                 let value: i128 = value.into();
-                Some(value as f64).filter(|float| *float as i128 == value).map(f64::to_be_bytes)
+                Some(value as f64)
+                    .filter(|float| *float as i128 == value)
+                    .map(f64::to_be_bytes)
             },
             |value| value.to_string(),
             target,
@@ -142,7 +147,9 @@ where
         Scalar::Float4 => fixed::<A, 4>(
             |value| {
                 let value: i128 = value.into();
-                Some(value as f32).filter(|float| *float as i128 == value).map(f32::to_be_bytes)
+                Some(value as f32)
+                    .filter(|float| *float as i128 == value)
+                    .map(f32::to_be_bytes)
             },
             |value| value.to_string(),
             target,
@@ -201,18 +208,28 @@ fn decimal<A: ArrowPrimitiveType>(scale: i8, target: &Scalar) -> Option<Prepare>
 where
     A::Native: Into<i128>,
 {
-    let Scalar::Numeric(limit) = target else { return None };
+    let Scalar::Numeric(limit) = target else {
+        return None;
+    };
     let limit = *limit;
     numeric::<A>(move |value, out| numeric::from_integer(value.into(), scale, limit, out))
 }
 
 fn decimal256(scale: i8, target: &Scalar) -> Option<Prepare> {
-    let Scalar::Numeric(limit) = target else { return None };
+    let Scalar::Numeric(limit) = target else {
+        return None;
+    };
     let limit = *limit;
     numeric::<Decimal256Type>(move |value, out| {
         let text = value.to_string();
         let digits = text.strip_prefix('-');
         let negative = digits.is_some();
-        numeric::from_digits(negative, digits.unwrap_or(&text).as_bytes(), scale, limit, out)
+        numeric::from_digits(
+            negative,
+            digits.unwrap_or(&text).as_bytes(),
+            scale,
+            limit,
+            out,
+        )
     })
 }

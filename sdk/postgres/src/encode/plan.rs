@@ -56,7 +56,9 @@ fn element_oid(column: &Column) -> Option<u32> {
 fn array(kind: &DataType, target: &Scalar, oid: u32) -> Option<Prepare> {
     match kind {
         DataType::Null => Some(null()),
-        DataType::List(item) => scalar(item.data_type(), target).map(|it| list::list::<i32>(it, oid)),
+        DataType::List(item) => {
+            scalar(item.data_type(), target).map(|it| list::list::<i32>(it, oid))
+        }
         DataType::LargeList(item) => {
             scalar(item.data_type(), target).map(|it| list::list::<i64>(it, oid))
         }
@@ -106,7 +108,8 @@ fn dictionary(prepare: Prepare) -> Prepare {
         let found = found.into_inner();
         let keys = dictionary.normalized_keys();
         let null = |row: usize| dictionary.keys().is_null(row);
-        let (mut bytes, mut ends, mut valid) = (Vec::new(), vec![0], Vec::with_capacity(keys.len()));
+        let (mut bytes, mut ends, mut valid) =
+            (Vec::new(), vec![0], Vec::with_capacity(keys.len()));
         for (row, &key) in keys.iter().enumerate() {
             let value = if null(row) { None } else { values.get(key) };
             bytes.extend_from_slice(value.unwrap_or(&[]));

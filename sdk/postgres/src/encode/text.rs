@@ -31,15 +31,29 @@ pub(super) fn of(kind: &DataType, target: &Scalar) -> Option<Prepare> {
         }),
         Scalar::Enum(it) => {
             let it = Arc::clone(it);
-            raw(kind, move |text| match it.labels.iter().any(|label| label == text) {
-                true => Ok(()),
-                false => Err(no_label(text, &it.name)),
+            raw(kind, move |text| {
+                match it.labels.iter().any(|label| label == text) {
+                    true => Ok(()),
+                    false => Err(no_label(text, &it.name)),
+                }
             })
         }
         Scalar::Jsonb | Scalar::Jsonpath => parsed(kind, Versioned),
         Scalar::Numeric(limit) => parsed(kind, Numeric(*limit)),
-        Scalar::Bit(bits) => parsed(kind, Bits { least: *bits, most: *bits }),
-        Scalar::Varbit(most) => parsed(kind, Bits { least: 0, most: most.unwrap_or(u32::MAX) }),
+        Scalar::Bit(bits) => parsed(
+            kind,
+            Bits {
+                least: *bits,
+                most: *bits,
+            },
+        ),
+        Scalar::Varbit(most) => parsed(
+            kind,
+            Bits {
+                least: 0,
+                most: most.unwrap_or(u32::MAX),
+            },
+        ),
         Scalar::TimeTz(_) => parsed(kind, value::time::TimeTz),
         Scalar::Uuid => parsed(kind, value::uuid::Text),
         Scalar::Inet => parsed(kind, value::network::Inet { cidr: false }),
@@ -99,10 +113,7 @@ fn wide<T: ByteArrayType<Offset = i64>>(array: &GenericByteArray<T>) -> Values<'
 }
 
 /// Text that is taken as it is, if `check` finds nothing.
-fn raw(
-    kind: &DataType,
-    check: impl Fn(&str) -> Result<()> + Send + Sync + 'static,
-) -> Prepare {
+fn raw(kind: &DataType, check: impl Fn(&str) -> Result<()> + Send + Sync + 'static) -> Prepare {
     match kind {
         DataType::Utf8 => Box::new(move |array, faults| {
             let array = array.as_string::<i32>();
@@ -191,7 +202,10 @@ fn too_long(text: &str, most: &str) -> Error {
 
 #[cold]
 fn no_label(text: &str, name: &str) -> Error {
-    Error::data("bad-value", format!("{} is no label of the enum {name:?}", shown(text)))
+    Error::data(
+        "bad-value",
+        format!("{} is no label of the enum {name:?}", shown(text)),
+    )
 }
 
 /// A `numeric` of this precision and scale, if it has any.

@@ -31,11 +31,17 @@ fn date(kind: &DataType, target: &Scalar) -> Option<Prepare> {
         return fixed::<Date32Type, 4>(encode, show, target);
     }
     const DAY: i64 = time::DAY / 1000;
-    let days = |time: i64| i32::try_from(time.div_euclid(DAY)).ok().filter(|_| time % DAY == 0);
+    let days = |time: i64| {
+        i32::try_from(time.div_euclid(DAY))
+            .ok()
+            .filter(|_| time % DAY == 0)
+    };
     fixed::<Date64Type, 4>(
         // The ends of Date32 stand for infinity; a day there is only a day.
         move |time| {
-            days(time).filter(|days| !matches!(*days, i32::MIN | i32::MAX)).and_then(encode)
+            days(time)
+                .filter(|days| !matches!(*days, i32::MIN | i32::MAX))
+                .and_then(encode)
         },
         |time| format!("the millisecond {time} from 1970"),
         target,
@@ -48,7 +54,9 @@ fn microseconds(value: i64, unit: TimeUnit) -> Option<i64> {
         TimeUnit::Second => value.checked_mul(1_000_000),
         TimeUnit::Millisecond => value.checked_mul(1000),
         TimeUnit::Microsecond => Some(value),
-        TimeUnit::Nanosecond => Some(value.div_euclid(1000) + i64::from(value.rem_euclid(1000) >= 500)),
+        TimeUnit::Nanosecond => {
+            Some(value.div_euclid(1000) + i64::from(value.rem_euclid(1000) >= 500))
+        }
     }
 }
 

@@ -48,12 +48,18 @@ pub(super) enum Ends<'a> {
 
 impl<'a> Values<'a> {
     pub(super) fn null(rows: usize) -> Self {
-        Self { data: Data::Null, nulls: Some(NullBuffer::new_null(rows)) }
+        Self {
+            data: Data::Null,
+            nulls: Some(NullBuffer::new_null(rows)),
+        }
     }
 
     /// Values of `width` bytes each.
     pub(super) fn fixed(width: usize, bytes: Vec<u8>, nulls: Option<NullBuffer>) -> Self {
-        Self { data: Data::Fixed(width, bytes), nulls }
+        Self {
+            data: Data::Fixed(width, bytes),
+            nulls,
+        }
     }
 
     pub(super) fn any(
@@ -61,7 +67,10 @@ impl<'a> Values<'a> {
         ends: Ends<'a>,
         nulls: Option<NullBuffer>,
     ) -> Self {
-        Self { data: Data::Any(bytes.into(), ends), nulls }
+        Self {
+            data: Data::Any(bytes.into(), ends),
+            nulls,
+        }
     }
 
     pub(super) fn nulls(&self) -> Option<&NullBuffer> {

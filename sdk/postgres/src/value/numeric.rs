@@ -29,8 +29,12 @@ struct Head {
 fn head(bytes: &[u8]) -> Option<(Head, &[u8])> {
     let (head, digits) = bytes.split_first_chunk::<8>()?;
     let at = |index: usize| u16::from_be_bytes([head[index], head[index + 1]]);
-    let head =
-        Head { digits: at(0).into(), weight: at(2) as i16, sign: at(4), scale: at(6) };
+    let head = Head {
+        digits: at(0).into(),
+        weight: at(2) as i16,
+        sign: at(4),
+        scale: at(6),
+    };
     let known = matches!(head.sign, 0 | NEGATIVE | NAN | INFINITY | MINUS_INFINITY);
     (known && digits.len() == 2 * head.digits && head.scale & 0xc000 == 0).then_some((head, digits))
 }
@@ -38,7 +42,9 @@ fn head(bytes: &[u8]) -> Option<(Head, &[u8])> {
 /// The most bytes that the text of a value takes.
 pub(crate) fn text_size(bytes: &[u8]) -> usize {
     match head(bytes) {
-        Some((head, _)) => (i32::from(head.weight).max(0) as usize + 1) * 4 + usize::from(head.scale) + 2,
+        Some((head, _)) => {
+            (i32::from(head.weight).max(0) as usize + 1) * 4 + usize::from(head.scale) + 2
+        }
         None => 0,
     }
 }
@@ -68,7 +74,10 @@ impl Codec for Text {
             INFINITY => out.extend_from_slice(b"Infinity"),
             MINUS_INFINITY => out.extend_from_slice(b"-Infinity"),
             sign => {
-                if digits.chunks_exact(2).any(|pair| u16::from_be_bytes([pair[0], pair[1]]) > 9999) {
+                if digits
+                    .chunks_exact(2)
+                    .any(|pair| u16::from_be_bytes([pair[0], pair[1]]) > 9999)
+                {
                     return Err(malformed("numeric", bytes));
                 }
                 if sign == NEGATIVE {
@@ -128,7 +137,9 @@ pub(crate) fn parse(text: &str, limit: Option<(u16, i16)>, out: &mut Vec<u8>) ->
         rest => (false, rest),
     };
     if !matches!(body.first(), Some(b'0'..=b'9' | b'.')) {
-        let infinite = ["infinity", "inf"].iter().any(|it| body.eq_ignore_ascii_case(it.as_bytes()));
+        let infinite = ["infinity", "inf"]
+            .iter()
+            .any(|it| body.eq_ignore_ascii_case(it.as_bytes()));
         match infinite {
             true if limit.is_some() => return Err(overflow(text, limit)),
             true if negative => special(MINUS_INFINITY, out),
@@ -142,20 +153,28 @@ pub(crate) fn parse(text: &str, limit: Option<(u16, i16)>, out: &mut Vec<u8>) ->
     let (mantissa, power) = match exponent {
         None => (body, 0),
         Some(at) => {
-            let power = std::str::from_utf8(&body[at + 1..]).ok().and_then(|it| it.parse().ok());
-            (&body[..at], power.ok_or_else(|| unreadable("numeric", text))?)
+            let power = std::str::from_utf8(&body[at + 1..])
+                .ok()
+                .and_then(|it| it.parse().ok());
+            (
+                &body[..at],
+                power.ok_or_else(|| unreadable("numeric", text))?,
+            )
         }
     };
-    let point = mantissa.iter().position(|&c| c == b'.').unwrap_or(mantissa.len());
+    let point = mantissa
+        .iter()
+        .position(|&c| c == b'.')
+        .unwrap_or(mantissa.len());
     let whole = &mantissa[..point];
     let part = mantissa.get(point + 1..).unwrap_or(&[]);
     let known = |digits: &[u8]| digits.iter().all(u8::is_ascii_digit);
     if whole.len() + part.len() == 0 || !known(whole) || !known(part) {
         return Err(unreadable("numeric", text));
     }
-    write(negative, whole, part, power).and_then(|number| number.finish(limit, out)).ok_or_else(
-        || overflow(text, limit),
-    )
+    write(negative, whole, part, power)
+        .and_then(|number| number.finish(limit, out))
+        .ok_or_else(|| overflow(text, limit))
 }
 
 #[cold]
@@ -188,7 +207,12 @@ fn write(negative: bool, whole: &[u8], part: &[u8], power: i32) -> Option<Number
     }
     let significant = whole.len() + part.len() - zeros;
     if significant == 0 {
-        return Some(Number { negative: false, weight: 0, scale, digits: Vec::new() });
+        return Some(Number {
+            negative: false,
+            weight: 0,
+            scale,
+            digits: Vec::new(),
+        });
     }
     if first > MOST.0 as i64 {
         return None;
@@ -212,7 +236,12 @@ fn write(negative: bool, whole: &[u8], part: &[u8], power: i32) -> Option<Number
     while groups.last() == Some(&0) {
         groups.pop();
     }
-    Some(Number { negative, weight: weight as i32, scale, digits: groups })
+    Some(Number {
+        negative,
+        weight: weight as i32,
+        scale,
+        digits: groups,
+    })
 }
 
 impl Number {
@@ -248,7 +277,11 @@ impl Number {
             return whole < most;
         }
         // It may be rounded up to one digit more: 99.95 to one place is 100.0.
-        let text: String = self.digits.iter().map(|digit| format!("{digit:04}")).collect();
+        let text: String = self
+            .digits
+            .iter()
+            .map(|digit| format!("{digit:04}"))
+            .collect();
         let decimal = text.trim_start_matches('0');
         let kept = usize::try_from(precision).unwrap_or(0);
         let (head, rest) = decimal.split_at(kept.min(decimal.len()));
@@ -284,7 +317,9 @@ pub(crate) fn to_decimal(bytes: &[u8], precision: u8, scale: i8) -> Result<i128>
         let beyond = (-power - i32::from(scale)).clamp(0, 4) as u32;
         let digit = i128::from(digit) / 10_i128.pow(beyond);
         let shifted = sum.checked_mul(10_i128.pow(4 - beyond));
-        sum = shifted.and_then(|sum| sum.checked_add(digit)).ok_or_else(refuse)?;
+        sum = shifted
+            .and_then(|sum| sum.checked_add(digit))
+            .ok_or_else(refuse)?;
     }
     let shift = u32::try_from(power + i32::from(scale)).unwrap_or(0);
     if sum != 0 && shift > 0 {
@@ -335,11 +370,17 @@ pub(crate) fn from_digits(
             self::write(negative, &[], &part, 0)
         }
     };
-    written.and_then(|number| number.finish(limit, out)).ok_or_else(|| {
-        let sign = if negative { "-" } else { "" };
-        let text = format!("{sign}{}e{}", String::from_utf8_lossy(digits), -i32::from(scale));
-        overflow(&text, limit)
-    })
+    written
+        .and_then(|number| number.finish(limit, out))
+        .ok_or_else(|| {
+            let sign = if negative { "-" } else { "" };
+            let text = format!(
+                "{sign}{}e{}",
+                String::from_utf8_lossy(digits),
+                -i32::from(scale)
+            );
+            overflow(&text, limit)
+        })
 }
 
 #[cfg(test)]
@@ -364,21 +405,45 @@ mod tests {
     #[test]
     fn numbers_keep_their_value_and_their_zeros() {
         let cases = [
-            "0", "0.00", "1", "-1", "10", "9999", "10000", "10001.0001", "0.0001", "0.00001",
-            "-0.5", "123456789012345678901234567890.123456789", "NaN", "Infinity", "-Infinity",
-            "100000000", "0.10", "1000000000000000000000000000000",
+            "0",
+            "0.00",
+            "1",
+            "-1",
+            "10",
+            "9999",
+            "10000",
+            "10001.0001",
+            "0.0001",
+            "0.00001",
+            "-0.5",
+            "123456789012345678901234567890.123456789",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "100000000",
+            "0.10",
+            "1000000000000000000000000000000",
         ];
         for case in cases {
             assert_eq!(text(&wire(case)), case);
         }
-        for (written, canonical) in [("1e5", "100000"), ("1.5e-3", "0.0015"), (" +7. ", "7"), ("inf", "Infinity"), ("-0", "0"), (".5", "0.5")] {
+        for (written, canonical) in [
+            ("1e5", "100000"),
+            ("1.5e-3", "0.0015"),
+            (" +7. ", "7"),
+            ("inf", "Infinity"),
+            ("-0", "0"),
+            (".5", "0.5"),
+        ] {
             assert_eq!(text(&wire(written)), canonical);
         }
     }
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for case in ["", "-", ".", "1.2.3", "1e", "e5", "0x10", "1 2", "--1", "-NaN", "1e999999"] {
+        for case in [
+            "", "-", ".", "1.2.3", "1e", "e5", "0x10", "1 2", "--1", "-NaN", "1e999999",
+        ] {
             assert!(Text.parse(case, &mut Vec::new()).is_err(), "{case}");
         }
     }

@@ -32,7 +32,10 @@ impl Codec for Text {
         let mut bytes = [0_u8; 16];
         let mut count = 0;
         // PostgreSQL takes braces, and a hyphen after any group of four.
-        let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+        let inner = text
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'))
+            .unwrap_or(text);
         for c in inner.bytes() {
             if c == b'-' {
                 if count % 4 != 0 || count == 0 {

@@ -29,13 +29,19 @@ fn run(command: &mut Command) -> Output {
 
 /// The newest server's programs.
 fn programs() -> PathBuf {
-    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let installed = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut found: Vec<PathBuf> = installed
         .map(|version| version.path().join("bin"))
         .filter(|bin| bin.join("initdb").exists() && bin.join("postgres").exists())
         .collect();
     found.sort_by_key(|bin| {
-        let version = bin.parent().and_then(|it| it.file_name()).unwrap_or_default();
+        let version = bin
+            .parent()
+            .and_then(|it| it.file_name())
+            .unwrap_or_default();
         version.to_string_lossy().parse::<u32>().unwrap_or(0)
     });
     found.pop().expect(
@@ -50,7 +56,10 @@ fn as_user(program: impl AsRef<std::ffi::OsStr>) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("runuser");
-    command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
+    command
+        .args(["-u", "postgres", "--"])
+        .arg(program)
+        .current_dir("/");
     command
 }
 
@@ -66,7 +75,16 @@ impl Server {
         let server = Self { bin, folder, port };
         let data = format!("{}/data", server.folder);
         run(as_user(server.bin.join("initdb")).args([
-            "-D", &data, "-A", "trust", "-U", "vesicle", "-E", "UTF8", "--locale=C", "-N",
+            "-D",
+            &data,
+            "-A",
+            "trust",
+            "-U",
+            "vesicle",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
         ]));
         let options = format!(
             "-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=UTC",
@@ -82,7 +100,16 @@ impl Server {
     fn psql(&self) -> Command {
         let mut command = Command::new(self.bin.join("psql"));
         let port = self.port.to_string();
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]);
+        command.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+        ]);
         command.args(["-p", &port, "-U", "vesicle", "-d", "postgres"]);
         command.env("PGCLIENTENCODING", "UTF8");
         command
@@ -134,8 +161,12 @@ impl Server {
         );
         let output = run(self.psql().args(["-F", "\x1f", "-R", "\x1e", "-c", &query])).stdout;
         let output = String::from_utf8(output).unwrap();
-        let rows: Vec<Row> =
-            output.trim_end_matches('\n').split('\x1e').filter(|row| !row.is_empty()).map(row).collect();
+        let rows: Vec<Row> = output
+            .trim_end_matches('\n')
+            .split('\x1e')
+            .filter(|row| !row.is_empty())
+            .map(row)
+            .collect();
         catalog::columns(&rows)
     }
 }
@@ -153,7 +184,10 @@ fn row(line: &str) -> Row {
         name: fields[7].into(),
         kind: fields[8].chars().next().unwrap(),
         declared: fields[9].into(),
-        labels: fields[10].split_terminator('\x1d').map(String::from).collect(),
+        labels: fields[10]
+            .split_terminator('\x1d')
+            .map(String::from)
+            .collect(),
     }
 }
 
