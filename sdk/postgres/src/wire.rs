@@ -244,7 +244,7 @@ impl Framing {
 }
 
 /// The signed number of four bytes at `at`, which the caller knows are there.
-#[inline]
+#[inline(always)]
 pub(crate) fn word(data: &[u8], at: usize) -> i32 {
     i32::from_be_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]])
 }

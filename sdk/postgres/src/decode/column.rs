@@ -40,7 +40,9 @@ impl<'a> Cells<'a> {
 
 /// The value whose length is at `place`, none if it is NULL. The scan has made
 /// sure that it is there.
-#[inline]
+///
+/// Left to itself the compiler makes it a call for each value.
+#[inline(always)]
 pub(super) fn value(data: &[u8], place: usize) -> Option<&[u8]> {
     let length = crate::wire::word(data, place);
     match usize::try_from(length) {

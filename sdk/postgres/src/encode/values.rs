@@ -93,15 +93,15 @@ impl<'a> Values<'a> {
 
     /// Adds to each row's size that of its value with its length.
     pub(super) fn add_sizes(&self, sizes: &mut [usize]) {
-        match (&self.data, self.has_nulls()) {
-            (Data::Fixed(width, _), None) => sizes.iter_mut().for_each(|size| *size += 4 + width),
-            (Data::Any(_, Ends::Narrow(ends)), None) => add_lengths(sizes, ends),
-            (Data::Any(_, Ends::Wide(ends)), None) => add_lengths(sizes, ends),
-            _ => {
-                for (row, size) in sizes.iter_mut().enumerate() {
-                    *size += 4 + self.get(row).map_or(0, <[u8]>::len);
-                }
+        let nulls = self.has_nulls();
+        match &self.data {
+            Data::Fixed(width, _) => add_lengths(nulls, |_| *width, sizes),
+            Data::Any(_, Ends::Narrow(ends)) => add_lengths(nulls, |row| length(ends, row), sizes),
+            Data::Any(_, Ends::Wide(ends)) => add_lengths(nulls, |row| length(ends, row), sizes),
+            Data::Any(_, Ends::Own(ends)) => {
+                add_lengths(nulls, |row| ends[row + 1] - ends[row], sizes);
             }
+            Data::Null => add_lengths(None, |_| 0, sizes),
         }
     }
 
@@ -167,9 +167,26 @@ fn within<'b, T: ArrowNativeTypeOp + TryInto<usize>>(bytes: &'b [u8], pair: &[T]
     &bytes[at(pair[0])..at(pair[1])]
 }
 
-fn add_lengths<T: ArrowNativeTypeOp + TryInto<usize>>(sizes: &mut [usize], ends: &[T]) {
-    for (size, pair) in sizes.iter_mut().zip(ends.windows(2)) {
-        *size += 4 + pair[1].sub_wrapping(pair[0]).try_into().unwrap_or(0);
+#[inline(always)]
+fn length<T: ArrowNativeTypeOp + TryInto<usize>>(ends: &[T], row: usize) -> usize {
+    ends[row + 1]
+        .sub_wrapping(ends[row])
+        .try_into()
+        .unwrap_or(0)
+}
+
+#[inline]
+fn add_lengths(nulls: Option<&NullBuffer>, length: impl Fn(usize) -> usize, sizes: &mut [usize]) {
+    match nulls {
+        None => sizes
+            .iter_mut()
+            .enumerate()
+            .for_each(|(row, size)| *size += 4 + length(row)),
+        Some(nulls) => {
+            for ((row, size), valid) in sizes.iter_mut().enumerate().zip(nulls) {
+                *size += 4 + if valid { length(row) } else { 0 };
+            }
+        }
     }
 }
 

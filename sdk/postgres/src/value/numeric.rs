@@ -172,9 +172,7 @@ pub(crate) fn parse(text: &str, limit: Option<(u16, i16)>, out: &mut Vec<u8>) ->
     if whole.len() + part.len() == 0 || !known(whole) || !known(part) {
         return Err(unreadable("numeric", text));
     }
-    write(negative, whole, part, power)
-        .and_then(|number| number.finish(limit, out))
-        .ok_or_else(|| overflow(text, limit))
+    write(negative, whole, part, power, limit, out).ok_or_else(|| overflow(text, limit))
 }
 
 #[cold]
@@ -187,107 +185,89 @@ fn overflow(text: &str, limit: Option<(u16, i16)>) -> Error {
     Error::data("out-of-range", message)
 }
 
-/// A number on its way to the wire.
-struct Number {
+/// Adds the bytes of `whole`.`part` × 10^`power`, none if it is beyond what the
+/// column or PostgreSQL holds.
+fn write(
     negative: bool,
-    weight: i32,
-    scale: usize,
-    digits: Vec<u16>,
-}
-
-/// The number `whole`.`part` × 10^`power`.
-fn write(negative: bool, whole: &[u8], part: &[u8], power: i32) -> Option<Number> {
+    whole: &[u8],
+    part: &[u8],
+    power: i32,
+    limit: Option<(u16, i16)>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     let digits = whole.iter().chain(part);
     let zeros = digits.clone().take_while(|&&c| c == b'0').count();
-    // The decimal place before which the first digit stands.
-    let first = i64::try_from(whole.len()).ok()? + i64::from(power) - i64::try_from(zeros).ok()?;
+    let significant = whole.len() + part.len() - zeros;
     let scale = usize::try_from((part.len() as i64 - i64::from(power)).max(0)).ok()?;
     if scale > MOST.1 {
         return None;
     }
-    let significant = whole.len() + part.len() - zeros;
     if significant == 0 {
-        return Some(Number {
-            negative: false,
-            weight: 0,
-            scale,
-            digits: Vec::new(),
-        });
+        out.extend_from_slice(&[0; 6]);
+        out.extend_from_slice(&(scale as u16).to_be_bytes());
+        return Some(());
     }
+    // The decimal place before which the first digit stands.
+    let first = whole.len() as i64 + i64::from(power) - zeros as i64;
     if first > MOST.0 as i64 {
         return None;
     }
     // Groups of four are counted from the point.
     let weight = (first + 3).div_euclid(4) - 1;
     let lead = ((weight + 1) * 4 - first) as usize;
-    let mut groups = Vec::with_capacity((significant + lead).div_ceil(4));
+    let start = out.len();
+    out.extend_from_slice(&[0; 8]);
     let (mut group, mut filled) = (0_u16, lead);
     for c in digits.skip(zeros) {
         group = group * 10 + u16::from(c - b'0');
         filled += 1;
         if filled == 4 {
-            groups.push(group);
+            out.extend_from_slice(&group.to_be_bytes());
             (group, filled) = (0, 0);
         }
     }
     if filled > 0 {
-        groups.push(group * [1, 1000, 100, 10][filled]);
+        group *= [1, 1000, 100, 10][filled];
+        out.extend_from_slice(&group.to_be_bytes());
     }
-    while groups.last() == Some(&0) {
-        groups.pop();
+    while out.ends_with(&[0, 0]) {
+        out.truncate(out.len() - 2);
     }
-    Some(Number {
-        negative,
-        weight: weight as i32,
-        scale,
-        digits: groups,
-    })
+    let digits = &out[start + 8..];
+    let count = u16::try_from(digits.len() / 2).ok()?;
+    if limit.is_some_and(|(precision, scale)| !fits(digits, weight, precision, scale)) {
+        return None;
+    }
+    let sign = if negative { NEGATIVE } else { 0 };
+    let head = [
+        count,
+        i16::try_from(weight).ok()? as u16,
+        sign,
+        scale as u16,
+    ];
+    for (word, place) in head.iter().zip(out[start..].as_chunks_mut::<2>().0) {
+        *place = word.to_be_bytes();
+    }
+    Some(())
 }
 
-impl Number {
-    /// Writes the number, none if it is beyond the limit.
-    fn finish(self, limit: Option<(u16, i16)>, out: &mut Vec<u8>) -> Option<()> {
-        if let Some((precision, scale)) = limit
-            && !self.fits(precision.into(), scale.into())
-        {
-            return None;
-        }
-        let sign = if self.negative { NEGATIVE } else { 0 };
-        let count = u16::try_from(self.digits.len()).ok()?;
-        let weight = i16::try_from(self.weight).ok()?;
-        for word in [count, weight as u16, sign, self.scale as u16] {
-            out.extend_from_slice(&word.to_be_bytes());
-        }
-        for digit in self.digits {
-            out.extend_from_slice(&digit.to_be_bytes());
-        }
-        Some(())
+/// Whether the number of these digits, rounded to the scale as PostgreSQL does,
+/// has no more of them than the precision.
+fn fits(digits: &[u8], weight: i64, precision: u16, scale: i16) -> bool {
+    let lead = digit(digits, 0).checked_ilog10().unwrap_or(0) + 1;
+    let whole = weight * 4 + i64::from(lead);
+    let most = i64::from(precision) - i64::from(scale);
+    if whole != most {
+        return whole < most;
     }
-
-    /// Whether the number, rounded to the scale as PostgreSQL does, has no more
-    /// digits than the precision.
-    fn fits(&self, precision: i32, scale: i32) -> bool {
-        let Some(first) = self.digits.first() else {
-            return true;
-        };
-        let lead = first.checked_ilog10().unwrap_or(0) as i32 + 1;
-        let whole = self.weight * 4 + lead;
-        let most = precision - scale;
-        if whole != most {
-            return whole < most;
-        }
-        // It may be rounded up to one digit more: 99.95 to one place is 100.0.
-        let text: String = self
-            .digits
-            .iter()
-            .map(|digit| format!("{digit:04}"))
-            .collect();
-        let decimal = text.trim_start_matches('0');
-        let kept = usize::try_from(precision).unwrap_or(0);
-        let (head, rest) = decimal.split_at(kept.min(decimal.len()));
-        let nines = head.len() == kept && head.bytes().all(|c| c == b'9');
-        !(nines && rest.bytes().next().is_some_and(|c| c >= b'5'))
-    }
+    // It may be rounded up to one digit more: 99.95 to one place is 100.0.
+    let kept = usize::from(precision);
+    let skipped = 4 - lead as usize;
+    let mut decimal = (0..digits.len() / 2)
+        .flat_map(|place| four(digit(digits, place)))
+        .skip(skipped);
+    let nines = decimal.by_ref().take(kept).filter(|&c| c == b'9').count() == kept;
+    !(nines && decimal.next().is_some_and(|c| c >= b'5'))
 }
 
 /// The number as a decimal of this precision and scale.
@@ -363,24 +343,22 @@ pub(crate) fn from_digits(
         true => {
             let (whole, part) = digits.split_at(digits.len() - places);
             let power = i32::from(scale.min(0)).abs();
-            self::write(negative, whole, part, power)
+            self::write(negative, whole, part, power, limit, out)
         }
         false => {
             let part = [&zeros[..places - digits.len()], digits].concat();
-            self::write(negative, &[], &part, 0)
+            self::write(negative, &[], &part, 0, limit, out)
         }
     };
-    written
-        .and_then(|number| number.finish(limit, out))
-        .ok_or_else(|| {
-            let sign = if negative { "-" } else { "" };
-            let text = format!(
-                "{sign}{}e{}",
-                String::from_utf8_lossy(digits),
-                -i32::from(scale)
-            );
-            overflow(&text, limit)
-        })
+    written.ok_or_else(|| {
+        let sign = if negative { "-" } else { "" };
+        let text = format!(
+            "{sign}{}e{}",
+            String::from_utf8_lossy(digits),
+            -i32::from(scale)
+        );
+        overflow(&text, limit)
+    })
 }
 
 #[cfg(test)]
