@@ -148,7 +148,10 @@ fn natural(kind: &DataType) -> Option<Scalar> {
         DataType::UInt64 => Scalar::Numeric(Some((20, 0))),
         DataType::Float16 | DataType::Float32 => Scalar::Float4,
         DataType::Float64 => Scalar::Float8,
-        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => {
             Scalar::Numeric(Some((u16::from(*precision), i16::from(*scale))))
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Scalar::Text,
