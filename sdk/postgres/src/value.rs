@@ -4,6 +4,7 @@
 //! from. PostgreSQL reads it as the same value.
 
 pub(crate) mod bits;
+pub(crate) mod decimal;
 pub(crate) mod geometry;
 pub(crate) mod network;
 pub(crate) mod numeric;

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, RecordBatch};
 use proptest::prelude::*;
 use vesicle_postgres::{
     Column, Decoder, Encoder, Error, MAX_BATCH, Numeric, Options, Result, Type, wire,

@@ -19,7 +19,7 @@ use vesicle_connector::Error;
 use super::column::{Cells, Decode, Fault, value};
 use crate::arrow::{Options, scalar_type};
 use crate::types::Scalar;
-use crate::value::{numeric, time};
+use crate::value::{decimal, time};
 
 /// How a value of `W` bytes is read.
 trait Kind<const W: usize> {
@@ -291,7 +291,7 @@ impl Decode for Decimal {
                 self.nulls.append_null();
                 continue;
             };
-            match numeric::to_decimal(bytes, self.precision, self.scale) {
+            match decimal::to_decimal(bytes, self.precision, self.scale) {
                 Ok(value) => self.values.push(value),
                 Err(error) => return Err(Fault { cell, error }),
             }

@@ -13,7 +13,7 @@ use vesicle_connector::{Error, Result};
 use super::plan::Prepare;
 use super::values::{Ends, Faults, Values};
 use crate::types::Scalar;
-use crate::value::numeric;
+use crate::value::{decimal as integers, numeric};
 
 /// How a number is taken, if it is one and the target takes it.
 pub(super) fn of(kind: &DataType, target: &Scalar) -> Option<Prepare> {
@@ -131,7 +131,7 @@ where
         Scalar::Xid8 | Scalar::PgLsn => to!(u64),
         Scalar::Numeric(limit) => {
             let limit = *limit;
-            numeric::<A>(move |value, out| numeric::from_integer(value.into(), 0, limit, out))
+            numeric::<A>(move |value, out| integers::from_integer(value.into(), 0, limit, out))
         }
         // Whether a float has the integer exactly is told by the way back.
         Scalar::Float8 => fixed::<A, 8>(
@@ -212,7 +212,7 @@ where
         return None;
     };
     let limit = *limit;
-    numeric::<A>(move |value, out| numeric::from_integer(value.into(), scale, limit, out))
+    numeric::<A>(move |value, out| integers::from_integer(value.into(), scale, limit, out))
 }
 
 fn decimal256(scale: i8, target: &Scalar) -> Option<Prepare> {
@@ -224,7 +224,7 @@ fn decimal256(scale: i8, target: &Scalar) -> Option<Prepare> {
         let text = value.to_string();
         let digits = text.strip_prefix('-');
         let negative = digits.is_some();
-        numeric::from_digits(
+        integers::from_digits(
             negative,
             digits.unwrap_or(&text).as_bytes(),
             scale,

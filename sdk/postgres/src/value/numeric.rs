@@ -7,7 +7,7 @@ use vesicle_connector::{Error, Result};
 
 use super::{Codec, malformed, unreadable};
 
-const NEGATIVE: u16 = 0x4000;
+pub(super) const NEGATIVE: u16 = 0x4000;
 const NAN: u16 = 0xc000;
 const INFINITY: u16 = 0xd000;
 const MINUS_INFINITY: u16 = 0xf000;
@@ -18,15 +18,15 @@ const MOST: (usize, usize) = (131_072, 16_383);
 #[derive(Clone, Copy)]
 pub(crate) struct Text;
 
-struct Head {
+pub(super) struct Head {
     digits: usize,
-    weight: i16,
-    sign: u16,
-    scale: u16,
+    pub(super) weight: i16,
+    pub(super) sign: u16,
+    pub(super) scale: u16,
 }
 
 #[inline]
-fn head(bytes: &[u8]) -> Option<(Head, &[u8])> {
+pub(super) fn head(bytes: &[u8]) -> Option<(Head, &[u8])> {
     let (head, digits) = bytes.split_first_chunk::<8>()?;
     let at = |index: usize| u16::from_be_bytes([head[index], head[index + 1]]);
     let head = Head {
@@ -176,7 +176,7 @@ pub(crate) fn parse(text: &str, limit: Option<(u16, i16)>, out: &mut Vec<u8>) ->
 }
 
 #[cold]
-fn overflow(text: &str, limit: Option<(u16, i16)>) -> Error {
+pub(super) fn overflow(text: &str, limit: Option<(u16, i16)>) -> Error {
     let kind = match limit {
         Some((precision, scale)) => format!("numeric({precision},{scale})"),
         None => "numeric".to_owned(),
@@ -187,7 +187,7 @@ fn overflow(text: &str, limit: Option<(u16, i16)>) -> Error {
 
 /// Adds the bytes of `whole`.`part` × 10^`power`, none if it is beyond what the
 /// column or PostgreSQL holds.
-fn write(
+pub(super) fn write(
     negative: bool,
     whole: &[u8],
     part: &[u8],
@@ -268,97 +268,6 @@ fn fits(digits: &[u8], weight: i64, precision: u16, scale: i16) -> bool {
         .skip(skipped);
     let nines = decimal.by_ref().take(kept).filter(|&c| c == b'9').count() == kept;
     !(nines && decimal.next().is_some_and(|c| c >= b'5'))
-}
-
-/// The number as a decimal of this precision and scale.
-pub(crate) fn to_decimal(bytes: &[u8], precision: u8, scale: i8) -> Result<i128> {
-    let Some((head, digits)) = head(bytes) else {
-        return Err(malformed("numeric", bytes));
-    };
-    let refuse = || {
-        let mut text = Vec::new();
-        let _ = Text.print(bytes, &mut text);
-        let message = format!(
-            "{} is beyond what a decimal holds: take numeric as text",
-            String::from_utf8_lossy(&text)
-        );
-        Error::data("out-of-range", message)
-    };
-    if !matches!(head.sign, 0 | NEGATIVE) || i32::from(head.scale) > i32::from(scale) {
-        return Err(refuse());
-    }
-    let mut sum: i128 = 0;
-    // The power of ten of the last digit taken.
-    let mut power = (i32::from(head.weight) + 1) * 4;
-    for pair in digits.chunks_exact(2) {
-        let digit = u16::from_be_bytes([pair[0], pair[1]]);
-        power -= 4;
-        // Places beyond the scale are zeros that fill the last digit up.
-        let beyond = (-power - i32::from(scale)).clamp(0, 4) as u32;
-        let digit = i128::from(digit) / 10_i128.pow(beyond);
-        let shifted = sum.checked_mul(10_i128.pow(4 - beyond));
-        sum = shifted
-            .and_then(|sum| sum.checked_add(digit))
-            .ok_or_else(refuse)?;
-    }
-    let shift = u32::try_from(power + i32::from(scale)).unwrap_or(0);
-    if sum != 0 && shift > 0 {
-        let ten = 10_i128.checked_pow(shift).ok_or_else(refuse)?;
-        sum = sum.checked_mul(ten).ok_or_else(refuse)?;
-    }
-    if sum.unsigned_abs() >= 10_u128.pow(precision.into()) {
-        return Err(refuse());
-    }
-    Ok(if head.sign == NEGATIVE { -sum } else { sum })
-}
-
-/// Adds the bytes of `value` × 10^-`scale`, `text` writing it.
-pub(crate) fn from_integer(
-    value: i128,
-    scale: i8,
-    limit: Option<(u16, i16)>,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    use std::io::Write;
-    let mut buffer = [0_u8; 48];
-    let mut rest = &mut buffer[..];
-    // 39 digits at most.
-    write!(rest, "{}", value.unsigned_abs())?;
-    let left = rest.len();
-    let digits = &buffer[..48 - left];
-    from_digits(value < 0, digits, scale, limit, out)
-}
-
-/// Adds the bytes of the integer that `digits` writes, × 10^-`scale`.
-pub(crate) fn from_digits(
-    negative: bool,
-    digits: &[u8],
-    scale: i8,
-    limit: Option<(u16, i16)>,
-    out: &mut Vec<u8>,
-) -> Result<()> {
-    let places = usize::try_from(scale).unwrap_or(0);
-    let zeros = [b'0'; 128];
-    let written = match digits.len() >= places {
-        true => {
-            let (whole, part) = digits.split_at(digits.len() - places);
-            let power = i32::from(scale.min(0)).abs();
-            self::write(negative, whole, part, power, limit, out)
-        }
-        false => {
-            let part = [&zeros[..places - digits.len()], digits].concat();
-            self::write(negative, &[], &part, 0, limit, out)
-        }
-    };
-    written.ok_or_else(|| {
-        let sign = if negative { "-" } else { "" };
-        let text = format!(
-            "{sign}{}e{}",
-            String::from_utf8_lossy(digits),
-            -i32::from(scale)
-        );
-        overflow(&text, limit)
-    })
 }
 
 #[cfg(test)]
@@ -452,16 +361,8 @@ mod tests {
         }
 
         #[test]
-        fn a_decimal_survives_the_wire(value in -10_i128.pow(38)+1..10_i128.pow(38), scale in 0_i8..=38) {
-            let mut out = Vec::new();
-            from_integer(value, scale, None, &mut out).unwrap();
-            prop_assert_eq!(to_decimal(&out, 38, scale).unwrap(), value);
-        }
-
-        #[test]
         fn bytes_of_any_kind_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..24)) {
             let _ = Text.print(&bytes, &mut Vec::new());
-            let _ = to_decimal(&bytes, 38, 10);
         }
     }
 }
