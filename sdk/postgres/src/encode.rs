@@ -21,8 +21,12 @@ use arrow_schema::{DataType, Schema};
 use vesicle_connector::{Error, Result};
 
 use crate::catalog::Column;
+use crate::wire::MAX_TUPLE;
 use plan::Prepare;
 use values::{Faults, Values};
+
+/// The most columns that a table of PostgreSQL has.
+const MAX_COLUMNS: usize = 1600;
 
 /// Rows that are put into place together.
 const BLOCK_ROWS: usize = 256;
@@ -91,6 +95,13 @@ impl Encoder {
             );
             return Err(Error::schema("column-count", message));
         }
+        if columns.len() > MAX_COLUMNS {
+            let message = format!(
+                "a table has {MAX_COLUMNS} columns at most, not {}",
+                columns.len()
+            );
+            return Err(Error::schema("column-count", message));
+        }
         let pairs = schema.fields().iter().zip(columns);
         let columns = pairs.map(|(field, column)| {
             Ok(Target {
@@ -145,9 +156,40 @@ impl Encoder {
             }
             columns.push(values);
         }
+        let mut sizes = vec![2_usize; rows];
+        columns
+            .iter()
+            .for_each(|values| values.add_sizes(&mut sizes));
+        for (row, _) in sizes
+            .iter()
+            .enumerate()
+            .filter(|(_, size)| **size > MAX_TUPLE)
+        {
+            if !skipped[row] {
+                skipped[row] = true;
+                faults.push(self.too_large(row, &columns));
+            }
+        }
         faults.sort_by_key(|fault| fault.row);
-        let rows = lay_out(&columns, &skipped, out);
+        let rows = lay_out(&columns, sizes, &skipped, out);
         Ok(Encoded { rows, faults })
+    }
+
+    /// The fault of a row whose tuple no payload can carry.
+    #[cold]
+    fn too_large(&self, row: usize, columns: &[Values<'_>]) -> Fault {
+        let size = |column: &Values<'_>| column.get(row).map_or(0, <[u8]>::len);
+        let sizes = columns.iter().map(size).enumerate();
+        let (column, size) = sizes.max_by_key(|(_, size)| *size).unwrap_or_default();
+        let name = self.columns.get(column).map_or("", |target| &target.name);
+        let message = format!(
+            "row {row}, column {name:?}: the row is larger than 64 MiB, {size} bytes of it here"
+        );
+        Fault {
+            row,
+            column,
+            error: Error::exhausted("row-too-large", message),
+        }
     }
 
     fn check(&self, batch: &RecordBatch, skip: Option<&BooleanBuffer>) -> Result<()> {
@@ -178,12 +220,14 @@ fn refuse_nulls(values: &Values<'_>, faults: &mut Faults) {
     }
 }
 
-/// Adds the tuples of the rows that are not skipped: how many they are.
-fn lay_out(columns: &[Values<'_>], skipped: &[bool], out: &mut Vec<u8>) -> usize {
-    let mut sizes = vec![2_usize; skipped.len()];
-    for column in columns {
-        column.add_sizes(&mut sizes);
-    }
+/// Adds the tuples, of these sizes, of the rows that are not skipped: how many
+/// they are.
+fn lay_out(
+    columns: &[Values<'_>],
+    sizes: Vec<usize>,
+    skipped: &[bool],
+    out: &mut Vec<u8>,
+) -> usize {
     // Rows that are skipped are put behind the others and cut off.
     let mut end = out.len();
     let mut places = sizes;
@@ -202,7 +246,7 @@ fn lay_out(columns: &[Values<'_>], skipped: &[bool], out: &mut Vec<u8>) -> usize
     let first_skipped = places.iter().zip(skipped).find(|(_, skipped)| **skipped);
     let cut = first_skipped.map_or(end, |(place, _)| *place);
     out.resize(end, 0);
-    // PostgreSQL's tables have 1,600 columns at most, a query 1,664.
+    // At most 1,600, as was made sure of.
     let count = (columns.len() as i16).to_be_bytes();
     let mut start = 0;
     for places in places.chunks_mut(BLOCK_ROWS) {

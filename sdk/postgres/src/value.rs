@@ -128,3 +128,82 @@ pub(crate) fn shown(text: &str) -> String {
         Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], text.len()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::types::{Scalar, Span};
+
+    /// That what the codec takes, it gives back in a form that means the same.
+    fn survives(codec: &dyn Codec, text: &str) {
+        let (mut bytes, mut printed, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        if codec.parse(text, &mut bytes).is_ok() {
+            codec.print(&bytes, &mut printed).unwrap();
+            codec
+                .parse(std::str::from_utf8(&printed).unwrap(), &mut again)
+                .unwrap();
+            assert_eq!(again, bytes, "{text}");
+        }
+    }
+
+    fn codecs() -> Vec<Box<dyn Codec>> {
+        let mut all: Vec<Box<dyn Codec>> = vec![
+            Box::new(Versioned),
+            Box::new(Byte),
+            Box::new(numeric::Text),
+            Box::new(bits::Text),
+            Box::new(uuid::Text),
+            Box::new(time::TimeTz),
+            Box::new(network::Inet { cidr: false }),
+            Box::new(network::Inet { cidr: true }),
+            Box::new(network::Mac::<6>),
+            Box::new(network::Mac::<8>),
+        ];
+        let spans = [
+            Span::Int4,
+            Span::Int8,
+            Span::Numeric,
+            Span::Date,
+            Span::TimestampTz,
+        ];
+        for span in spans {
+            all.push(Box::new(range::Range(span)));
+            all.push(Box::new(range::Multirange(span)));
+        }
+        let shapes = [
+            Scalar::Point,
+            Scalar::Line,
+            Scalar::Lseg,
+            Scalar::Box,
+            Scalar::Path,
+            Scalar::Polygon,
+            Scalar::Circle,
+        ];
+        all.extend(
+            shapes
+                .iter()
+                .map(|shape| Box::new(geometry::of(shape)) as Box<dyn Codec>),
+        );
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn text_of_any_kind_is_refused_or_kept(
+            any in ".{0,20}",
+            numbers in "[-+0-9.eE,:/ ()\\[\\]{}<>a-fZ]{0,24}",
+            bytes in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            for codec in codecs() {
+                survives(codec.as_ref(), &any);
+                survives(codec.as_ref(), &numbers);
+                let mut text = Vec::new();
+                if codec.print(&bytes, &mut text).is_ok() {
+                    survives(codec.as_ref(), &String::from_utf8_lossy(&text));
+                }
+            }
+        }
+    }
+}

@@ -196,6 +196,12 @@ fn rows_that_the_mask_has_are_left_out_with_their_faults() {
 }
 
 #[test]
+fn a_row_that_no_payload_can_carry_is_a_fault() {
+    let large = "x".repeat(65 << 20);
+    second_fails(text(["a", &large, "c"]), "text", "larger than 64 MiB");
+}
+
+#[test]
 fn any_layout_of_the_same_values_gives_the_same_bytes() {
     let words = ["apple", "", "a longer word than twelve", "apple"];
     let plain: ArrayRef = Arc::new(StringArray::from(words.to_vec()));

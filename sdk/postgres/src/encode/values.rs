@@ -212,8 +212,7 @@ fn write<'b>(
         let value = value(row);
         let end = *place + 4 + value.len();
         let target = &mut out[*place..end];
-        // Values are parts of a batch that is in memory; lengths are checked
-        // where they are made.
+        // A row above 64 MiB is skipped, and so is what is written of it.
         target[..4].copy_from_slice(&(value.len() as i32).to_be_bytes());
         target[4..].copy_from_slice(value);
         *place = end;
