@@ -160,6 +160,54 @@ fn domains_are_what_they_are_made_over_and_others_are_refused() {
 }
 
 #[test]
+fn an_enum_is_made_anew_from_what_a_field_says() {
+    let server = Server::start();
+    server.sql(
+        "CREATE SCHEMA \"my \"\"own\";
+         CREATE TYPE \"my \"\"own\".\"M.ood\" AS ENUM ('z', 'it''s, \"odd\"', '');
+         CREATE TABLE felt (one \"my \"\"own\".\"M.ood\", many \"my \"\"own\".\"M.ood\"[]);
+         INSERT INTO felt VALUES ('it''s, \"odd\"', '{z,\"\"}'), (NULL, NULL)",
+    );
+    let columns = server.columns("felt").unwrap();
+    let stream = server.copy_out("felt");
+    let expected = server.text("SELECT * FROM felt");
+    server.sql("DROP TABLE felt; DROP TYPE \"my \"\"own\".\"M.ood\"");
+
+    let schema = vesicle_postgres::arrow::schema(&columns, Options::default());
+    let enums = ddl::enums(&schema).unwrap();
+    assert_eq!(enums.len(), 1);
+    server.sql(&ddl::create_enum(&enums[0]).unwrap());
+    let table = ddl::table("public", "felt").unwrap();
+    server.sql(&format!(
+        "CREATE TABLE {table} ({})",
+        ddl::columns(&schema).unwrap()
+    ));
+    // The new type has another object identifier, which arrays carry.
+    let targets = server.columns("felt").unwrap();
+    assert_ne!(targets[1].element_oid, columns[1].element_oid);
+    let mut decoder = Decoder::new(&columns, Options::default());
+    decoder.push(&stream).unwrap();
+    decoder.finish().unwrap();
+    let batch = decoder.next_batch().unwrap();
+    let mut again = wire::HEADER.to_vec();
+    let encoder = Encoder::new(&batch.schema(), &targets).unwrap();
+    encoder
+        .encode(&batch, None, &mut again)
+        .unwrap()
+        .whole()
+        .unwrap();
+    again.extend_from_slice(wire::TRAILER);
+    server.copy_in("felt", &again).unwrap();
+    assert_eq!(server.text("SELECT * FROM felt"), expected);
+    for statement in
+        ddl::add_columns(&table, &[&schema.field(0).clone().with_name("more")]).unwrap()
+    {
+        server.sql(&statement);
+    }
+    assert_eq!(server.columns("felt").unwrap()[2].r#type, columns[0].r#type);
+}
+
+#[test]
 fn a_large_table_comes_through_arrow_and_untouched() {
     let server = Server::start();
     server.sql(
