@@ -148,9 +148,6 @@ impl<C: Codec> Decode for Text<C> {
             values,
             mut nulls,
         } = buffers;
-        if self.utf8 && std::str::from_utf8(&values).is_err() {
-            return Err(not_utf8(&ends, &values));
-        }
         let failed = |error| Fault {
             cell: 0,
             error: Error::from(error),
@@ -161,7 +158,8 @@ impl<C: Codec> Decode for Text<C> {
             let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
             return match StringArray::try_new(ends.clone(), values, nulls) {
                 Ok(array) => Ok(Arc::new(array)),
-                // Valid as a whole, with a character across two values.
+                // Its parts fit one another, so it can be nothing else: bytes
+                // that are no character, or one that is across two values.
                 Err(_) => Err(not_utf8(&ends, &bytes)),
             };
         }
