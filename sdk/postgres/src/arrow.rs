@@ -44,7 +44,12 @@ pub struct Options {
 
 /// The schema of record batches with these columns.
 pub fn schema(columns: &[Column], options: Options) -> Schema {
-    Schema::new(columns.iter().map(|column| field(column, options)).collect::<Vec<_>>())
+    Schema::new(
+        columns
+            .iter()
+            .map(|column| field(column, options))
+            .collect::<Vec<_>>(),
+    )
 }
 
 /// The field of a column.
@@ -90,8 +95,7 @@ pub(crate) fn scalar_type(scalar: &Scalar, options: Options) -> DataType {
 pub(crate) fn decimal(limit: Option<(u16, i16)>, options: Options) -> Option<(u8, i8)> {
     match limit {
         Some((precision @ 1..=38, scale))
-            if options.numeric == Numeric::Decimal
-                && (0..=precision as i16).contains(&scale) =>
+            if options.numeric == Numeric::Decimal && (0..=precision as i16).contains(&scale) =>
         {
             Some((precision as u8, scale as i8))
         }
@@ -107,7 +111,10 @@ pub(crate) fn decimal(limit: Option<(u16, i16)>, options: Options) -> Option<(u8
 /// `unsupported` if there is none.
 pub fn type_of(field: &Field) -> Result<Type> {
     let refuse = |why: String| {
-        Error::unsupported("unsupported-type", format!("column {:?} {why}", field.name()))
+        Error::unsupported(
+            "unsupported-type",
+            format!("column {:?} {why}", field.name()),
+        )
     };
     if let Some(name) = field.metadata().get(TYPE_KEY) {
         let labels = field.metadata().get(LABELS_KEY);
@@ -141,7 +148,10 @@ fn natural(kind: &DataType) -> Option<Scalar> {
         DataType::UInt64 => Scalar::Numeric(Some((20, 0))),
         DataType::Float16 | DataType::Float32 => Scalar::Float4,
         DataType::Float64 => Scalar::Float8,
-        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => {
             Scalar::Numeric(Some((u16::from(*precision), i16::from(*scale))))
         }
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Scalar::Text,
@@ -161,7 +171,9 @@ fn natural(kind: &DataType) -> Option<Scalar> {
 
 /// SQL literals with commas between them.
 pub(crate) fn literals(words: &[String]) -> String {
-    let quoted = words.iter().map(|word| format!("'{}'", word.replace('\'', "''")));
+    let quoted = words
+        .iter()
+        .map(|word| format!("'{}'", word.replace('\'', "''")));
     quoted.collect::<Vec<_>>().join(", ")
 }
 
@@ -210,7 +222,10 @@ mod tests {
     fn a_numeric_becomes_a_decimal_only_where_asked_and_where_it_fits() {
         let of = |limit, numeric| scalar_type(&Scalar::Numeric(limit), Options { numeric });
         assert_eq!(of(Some((10, 2)), Numeric::Text), DataType::Utf8);
-        assert_eq!(of(Some((10, 2)), Numeric::Decimal), DataType::Decimal128(10, 2));
+        assert_eq!(
+            of(Some((10, 2)), Numeric::Decimal),
+            DataType::Decimal128(10, 2)
+        );
         for limit in [None, Some((39, 2)), Some((10, -2)), Some((3, 5))] {
             assert_eq!(of(limit, Numeric::Decimal), DataType::Utf8);
         }

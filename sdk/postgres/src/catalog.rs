@@ -94,7 +94,13 @@ pub struct Column {
 impl Column {
     /// A column of this name and type, which may be NULL.
     pub fn new(name: impl Into<String>, r#type: Type) -> Self {
-        Self { name: name.into(), r#type, nullable: true, generated: false, element_oid: None }
+        Self {
+            name: name.into(),
+            r#type,
+            nullable: true,
+            generated: false,
+            element_oid: None,
+        }
     }
 }
 
@@ -104,7 +110,9 @@ impl Column {
 ///
 /// `unsupported` for a type that cannot be carried.
 pub fn columns(rows: &[Row]) -> Result<Vec<Column>> {
-    rows.chunk_by(|_, next| next.depth > 0).map(column).collect()
+    rows.chunk_by(|_, next| next.depth > 0)
+        .map(column)
+        .collect()
 }
 
 /// The column whose chain of types this is, never empty.
@@ -195,8 +203,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_carried_is_refused_with_column_type_and_advice() {
-        let geometry = Row { schema: "public".into(), ..row("at", 0, 'b', "geometry", "geometry") };
-        let matrix = Row { dimensions: 2, ..row("at", 0, 'b', "_int4", "integer[]") };
+        let geometry = Row {
+            schema: "public".into(),
+            ..row("at", 0, 'b', "geometry", "geometry")
+        };
+        let matrix = Row {
+            dimensions: 2,
+            ..row("at", 0, 'b', "_int4", "integer[]")
+        };
         let cases: [&[Row]; 4] = [
             &[geometry],
             &[row("at", 0, 'c', "pair", "pair")],

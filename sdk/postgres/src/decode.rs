@@ -72,12 +72,18 @@ impl Decoder {
 
     fn with(framing: Framing, columns: &[Column], options: Options) -> Self {
         let schema = Arc::new(arrow::schema(columns, options));
-        let columns: Vec<_> =
-            columns.iter().map(|column| column::of(&column.r#type, options)).collect();
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|column| column::of(&column.r#type, options))
+            .collect();
         Self {
             framing,
             schema,
-            row_size: columns.iter().map(|column| column.row_size()).sum::<usize>().max(1),
+            row_size: columns
+                .iter()
+                .map(|column| column.row_size())
+                .sum::<usize>()
+                .max(1),
             amplifies: columns.iter().any(|column| column.amplifies()),
             columns,
             pending: Vec::new(),
@@ -160,7 +166,9 @@ impl Decoder {
         loop {
             self.cells.clear();
             let rest = &data[at..];
-            let mut found = self.framing.scan::<true>(rest, most, BLOCK_BYTES, &mut self.cells)?;
+            let mut found = self
+                .framing
+                .scan::<true>(rest, most, BLOCK_BYTES, &mut self.cells)?;
             if found.rows == 0 {
                 // A trailer is all that is left, if it has been read.
                 return Ok(if self.framing.ended() { data.len() } else { at });
@@ -173,6 +181,7 @@ impl Decoder {
                     // The field count of the next tuple is before its first field.
                     found.bytes = self.cells[rows * self.columns.len()] as usize - 2;
                     found.rows = rows;
+                    self.cells.truncate(rows * self.columns.len());
                 }
             }
             self.block(&rest[..found.bytes], found.rows, size)?;

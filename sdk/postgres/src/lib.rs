@@ -30,7 +30,7 @@
 //!
 //! let encoder = Encoder::new(&batch.schema(), &columns)?;
 //! let mut tuples = Vec::new();
-//! encoder.encode(&batch, None, &mut tuples).expect("every value fits");
+//! encoder.encode(&batch, None, &mut tuples)?.whole()?;
 //! assert_eq!([&wire::HEADER[..], &tuples, wire::TRAILER].concat(), stream);
 //! # Ok::<(), vesicle_connector::Error>(())
 //! ```
@@ -39,7 +39,10 @@
 
 pub mod arrow;
 pub mod catalog;
+pub mod chunk;
+pub mod ddl;
 mod decode;
+mod encode;
 mod types;
 mod value;
 pub mod wire;
@@ -47,5 +50,6 @@ pub mod wire;
 pub use arrow::{Numeric, Options};
 pub use catalog::Column;
 pub use decode::{Decoder, MAX_BATCH, TARGET_BATCH};
+pub use encode::{Encoded, Encoder, Fault};
 pub use types::{Enum, Scalar, Span, Type};
 pub use vesicle_connector::{Error, Result};

@@ -149,7 +149,11 @@ const PLAIN: &[(&str, Scalar, u32)] = &[
     ("int4multirange", Scalar::Multirange(Span::Int4), 4451),
     ("nummultirange", Scalar::Multirange(Span::Numeric), 4532),
     ("tsmultirange", Scalar::Multirange(Span::Timestamp), 4533),
-    ("tstzmultirange", Scalar::Multirange(Span::TimestampTz), 4534),
+    (
+        "tstzmultirange",
+        Scalar::Multirange(Span::TimestampTz),
+        4534,
+    ),
     ("datemultirange", Scalar::Multirange(Span::Date), 4535),
     ("int8multirange", Scalar::Multirange(Span::Int8), 4536),
     ("xid8", Scalar::Xid8, 5069),
@@ -245,7 +249,10 @@ impl Type {
             None => parse_scalar(element),
         };
         let scalar = scalar.ok_or_else(|| {
-            Error::unsupported("unsupported-type", format!("the type {name} is not supported"))
+            Error::unsupported(
+                "unsupported-type",
+                format!("the type {name} is not supported"),
+            )
         })?;
         Ok(match array {
             true => Self::Array(scalar),
@@ -255,7 +262,10 @@ impl Type {
 }
 
 fn parse_enum(name: &str, labels: &[String]) -> Option<Scalar> {
-    let (schema, name) = name.strip_prefix('"')?.strip_suffix('"')?.split_once("\".\"")?;
+    let (schema, name) = name
+        .strip_prefix('"')?
+        .strip_suffix('"')?
+        .split_once("\".\"")?;
     let plain = |name: &str| name.replace("\"\"", "\"");
     Some(Scalar::Enum(Arc::new(Enum {
         schema: plain(schema),
@@ -270,7 +280,10 @@ fn parse_scalar(name: &str) -> Option<Scalar> {
     }
     if let Some(rest) = name.strip_prefix("interval") {
         let known = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "() ".contains(c);
-        return rest.chars().all(known).then(|| Scalar::Interval(rest.into()));
+        return rest
+            .chars()
+            .all(known)
+            .then(|| Scalar::Interval(rest.into()));
     }
     // `timestamp(3) with time zone` is a head, a modifier and a tail.
     let (head, modifier, tail) = match name.split_once('(') {
@@ -351,7 +364,12 @@ mod tests {
 
     #[test]
     fn a_type_that_is_not_known_is_refused_by_name() {
-        for name in ["tsvector", "geometry(Point,4326)", "interval'); drop", "numeric(x)"] {
+        for name in [
+            "tsvector",
+            "geometry(Point,4326)",
+            "interval'); drop",
+            "numeric(x)",
+        ] {
             let error = Type::parse(name, None).unwrap_err();
             assert!(error.message.contains(name), "{error}");
         }

@@ -4,6 +4,7 @@
 //! from. PostgreSQL reads it as the same value.
 
 pub(crate) mod bits;
+pub(crate) mod decimal;
 pub(crate) mod geometry;
 pub(crate) mod network;
 pub(crate) mod numeric;
@@ -105,13 +106,19 @@ pub(crate) fn malformed(kind: &str, bytes: &[u8]) -> Error {
 /// That the text is no value of the type.
 #[cold]
 pub(crate) fn unreadable(kind: &str, text: &str) -> Error {
-    Error::data("bad-value", format!("{} is not a value of {kind}", shown(text)))
+    Error::data(
+        "bad-value",
+        format!("{} is not a value of {kind}", shown(text)),
+    )
 }
 
 /// That PostgreSQL's text cannot hold the character 0.
 #[cold]
 pub(crate) fn nul() -> Error {
-    Error::data("nul-character", "the text holds the character 0, which PostgreSQL refuses")
+    Error::data(
+        "nul-character",
+        "the text holds the character 0, which PostgreSQL refuses",
+    )
 }
 
 /// The text for a message: quoted, and not much of it.
@@ -119,5 +126,84 @@ pub(crate) fn shown(text: &str) -> String {
     match text.char_indices().nth(60) {
         None => format!("{text:?}"),
         Some((end, _)) => format!("{:?}… ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::types::{Scalar, Span};
+
+    /// That what the codec takes, it gives back in a form that means the same.
+    fn survives(codec: &dyn Codec, text: &str) {
+        let (mut bytes, mut printed, mut again) = (Vec::new(), Vec::new(), Vec::new());
+        if codec.parse(text, &mut bytes).is_ok() {
+            codec.print(&bytes, &mut printed).unwrap();
+            codec
+                .parse(std::str::from_utf8(&printed).unwrap(), &mut again)
+                .unwrap();
+            assert_eq!(again, bytes, "{text}");
+        }
+    }
+
+    fn codecs() -> Vec<Box<dyn Codec>> {
+        let mut all: Vec<Box<dyn Codec>> = vec![
+            Box::new(Versioned),
+            Box::new(Byte),
+            Box::new(numeric::Text),
+            Box::new(bits::Text),
+            Box::new(uuid::Text),
+            Box::new(time::TimeTz),
+            Box::new(network::Inet { cidr: false }),
+            Box::new(network::Inet { cidr: true }),
+            Box::new(network::Mac::<6>),
+            Box::new(network::Mac::<8>),
+        ];
+        let spans = [
+            Span::Int4,
+            Span::Int8,
+            Span::Numeric,
+            Span::Date,
+            Span::TimestampTz,
+        ];
+        for span in spans {
+            all.push(Box::new(range::Range(span)));
+            all.push(Box::new(range::Multirange(span)));
+        }
+        let shapes = [
+            Scalar::Point,
+            Scalar::Line,
+            Scalar::Lseg,
+            Scalar::Box,
+            Scalar::Path,
+            Scalar::Polygon,
+            Scalar::Circle,
+        ];
+        all.extend(
+            shapes
+                .iter()
+                .map(|shape| Box::new(geometry::of(shape)) as Box<dyn Codec>),
+        );
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn text_of_any_kind_is_refused_or_kept(
+            any in ".{0,20}",
+            numbers in "[-+0-9.eE,:/ ()\\[\\]{}<>a-fZ]{0,24}",
+            bytes in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            for codec in codecs() {
+                survives(codec.as_ref(), &any);
+                survives(codec.as_ref(), &numbers);
+                let mut text = Vec::new();
+                if codec.print(&bytes, &mut text).is_ok() {
+                    survives(codec.as_ref(), &String::from_utf8_lossy(&text));
+                }
+            }
+        }
     }
 }

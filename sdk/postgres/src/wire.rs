@@ -53,12 +53,22 @@ pub(crate) struct Scanned {
 impl Framing {
     /// A stream with header and trailer.
     pub(crate) fn stream(columns: usize) -> Self {
-        Self { state: State::Header, wrapped: true, columns, rows: 0 }
+        Self {
+            state: State::Header,
+            wrapped: true,
+            columns,
+            rows: 0,
+        }
     }
 
     /// Tuples alone.
     pub(crate) fn tuples(columns: usize) -> Self {
-        Self { state: State::Tuples, wrapped: false, columns, rows: 0 }
+        Self {
+            state: State::Tuples,
+            wrapped: false,
+            columns,
+            rows: 0,
+        }
     }
 
     /// Passes over what is not tuples at the beginning of `data`: how many
@@ -75,7 +85,9 @@ impl Framing {
             }
             let flags = word(data, 11) as u32;
             if flags >> 16 != 0 {
-                return Err(bad(format!("has flags that are not understood: {flags:#x}")));
+                return Err(bad(format!(
+                    "has flags that are not understood: {flags:#x}"
+                )));
             }
             let length = word(data, 15);
             let length = usize::try_from(length)
@@ -115,7 +127,10 @@ impl Framing {
             let filled = cells.len();
             match self.tuple::<CELLS>(data, found, cells)? {
                 Some(end) if found.rows == 0 || end <= bytes => {
-                    found = Scanned { rows: found.rows + 1, bytes: end };
+                    found = Scanned {
+                        rows: found.rows + 1,
+                        bytes: end,
+                    };
                     self.rows += 1;
                 }
                 _ => {
@@ -179,7 +194,9 @@ impl Framing {
     fn trailer(&mut self, count: i16, rest: usize) -> Result<Option<usize>> {
         if count != -1 || !self.wrapped {
             let (row, columns) = (self.rows + 1, self.columns);
-            return Err(bad(format!("has {count} fields in row {row}, not {columns}")));
+            return Err(bad(format!(
+                "has {count} fields in row {row}, not {columns}"
+            )));
         }
         if rest > 0 {
             return Err(bad("goes on after its trailer"));
@@ -203,7 +220,9 @@ impl Framing {
     #[cold]
     fn negative(&self, column: usize, length: i32) -> Error {
         let (row, column) = (self.rows + 1, column + 1);
-        bad(format!("has a length of {length} in row {row}, column {column}"))
+        bad(format!(
+            "has a length of {length} in row {row}, column {column}"
+        ))
     }
 
     /// Whether the trailer has been read.
@@ -225,7 +244,7 @@ impl Framing {
 }
 
 /// The signed number of four bytes at `at`, which the caller knows are there.
-#[inline]
+#[inline(always)]
 pub(crate) fn word(data: &[u8], at: usize) -> i32 {
     i32::from_be_bytes([data[at], data[at + 1], data[at + 2], data[at + 3]])
 }

@@ -18,7 +18,11 @@ pub(super) struct Cells<'a> {
 impl<'a> Cells<'a> {
     /// Every `step`th place, from the `first` on.
     pub(super) fn new(places: &'a [u32], first: usize, step: usize) -> Self {
-        Self { places, first, step }
+        Self {
+            places,
+            first,
+            step,
+        }
     }
 
     /// The number of fields.
@@ -36,7 +40,9 @@ impl<'a> Cells<'a> {
 
 /// The value whose length is at `place`, none if it is NULL. The scan has made
 /// sure that it is there.
-#[inline]
+///
+/// Left to itself the compiler makes it a call for each value.
+#[inline(always)]
 pub(super) fn value(data: &[u8], place: usize) -> Option<&[u8]> {
     let length = crate::wire::word(data, place);
     match usize::try_from(length) {

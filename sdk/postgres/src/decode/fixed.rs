@@ -19,7 +19,7 @@ use vesicle_connector::Error;
 use super::column::{Cells, Decode, Fault, value};
 use crate::arrow::{Options, scalar_type};
 use crate::types::Scalar;
-use crate::value::{numeric, time};
+use crate::value::{decimal, time};
 
 /// How a value of `W` bytes is read.
 trait Kind<const W: usize> {
@@ -95,7 +95,11 @@ impl Interval {
     fn parts(bytes: [u8; 16]) -> (i32, i32, i64) {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
         let time = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        (i32::from_be_bytes([m, n, o, p]), i32::from_be_bytes([i, j, k, l]), time)
+        (
+            i32::from_be_bytes([m, n, o, p]),
+            i32::from_be_bytes([i, j, k, l]),
+            time,
+        )
     }
 }
 impl Kind<16> for Interval {
@@ -173,7 +177,8 @@ impl<K: Kind<W>, const W: usize> Decode for Fixed<K, W> {
     fn finish(&mut self) -> Result<ArrayRef, Fault> {
         let capacity = self.values.len();
         let values = std::mem::replace(&mut self.values, Vec::with_capacity(capacity));
-        let array = PrimitiveArray::<K::Arrow>::new(ScalarBuffer::from(values), self.nulls.finish());
+        let array =
+            PrimitiveArray::<K::Arrow>::new(ScalarBuffer::from(values), self.nulls.finish());
         Ok(Arc::new(array.with_data_type(self.data_type.clone())))
     }
 
@@ -200,7 +205,10 @@ fn fault<K: Kind<W>, const W: usize>(cell: usize, bytes: &[u8]) -> Fault {
 }
 
 fn wrong_size(size: usize, right: usize) -> Error {
-    Error::data("bad-copy", format!("the value has {size} bytes, not {right}"))
+    Error::data(
+        "bad-copy",
+        format!("the value has {size} bytes, not {right}"),
+    )
 }
 
 struct Bools {
@@ -210,7 +218,10 @@ struct Bools {
 
 impl Bools {
     fn new() -> Self {
-        Self { values: BooleanBufferBuilder::new(0), nulls: NullBufferBuilder::new(0) }
+        Self {
+            values: BooleanBufferBuilder::new(0),
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
@@ -227,7 +238,12 @@ impl Decode for Bools {
                     self.values.append(byte != 0);
                     self.nulls.append_non_null();
                 }
-                Some(bytes) => return Err(Fault { cell, error: wrong_size(bytes.len(), 1) }),
+                Some(bytes) => {
+                    return Err(Fault {
+                        cell,
+                        error: wrong_size(bytes.len(), 1),
+                    });
+                }
             }
         }
         Ok(())
@@ -238,7 +254,10 @@ impl Decode for Bools {
     }
 
     fn finish(&mut self) -> Result<ArrayRef, Fault> {
-        Ok(Arc::new(BooleanArray::new(self.values.finish(), self.nulls.finish())))
+        Ok(Arc::new(BooleanArray::new(
+            self.values.finish(),
+            self.nulls.finish(),
+        )))
     }
 
     fn row_size(&self) -> usize {
@@ -248,7 +267,12 @@ impl Decode for Bools {
 
 /// A `numeric` as a decimal of this precision and scale.
 pub(super) fn decimal(precision: u8, scale: i8) -> Box<dyn Decode> {
-    Box::new(Decimal { precision, scale, values: Vec::new(), nulls: NullBufferBuilder::new(0) })
+    Box::new(Decimal {
+        precision,
+        scale,
+        values: Vec::new(),
+        nulls: NullBufferBuilder::new(0),
+    })
 }
 
 struct Decimal {
@@ -267,7 +291,7 @@ impl Decode for Decimal {
                 self.nulls.append_null();
                 continue;
             };
-            match numeric::to_decimal(bytes, self.precision, self.scale) {
+            match decimal::to_decimal(bytes, self.precision, self.scale) {
                 Ok(value) => self.values.push(value),
                 Err(error) => return Err(Fault { cell, error }),
             }
@@ -284,7 +308,10 @@ impl Decode for Decimal {
         let values = std::mem::take(&mut self.values);
         let array =
             PrimitiveArray::<Decimal128Type>::new(ScalarBuffer::from(values), self.nulls.finish());
-        Ok(Arc::new(array.with_data_type(DataType::Decimal128(self.precision, self.scale))))
+        Ok(Arc::new(array.with_data_type(DataType::Decimal128(
+            self.precision,
+            self.scale,
+        ))))
     }
 
     fn row_size(&self) -> usize {

@@ -27,7 +27,12 @@ pub(super) struct List {
 
 impl List {
     pub(super) fn new(element: Box<dyn Decode>) -> Self {
-        Self { element, ends: vec![0], nulls: NullBufferBuilder::new(0), places: Vec::new() }
+        Self {
+            element,
+            ends: vec![0],
+            nulls: NullBufferBuilder::new(0),
+            places: Vec::new(),
+        }
     }
 
     /// Adds the places of the elements of the array at `start..end`.
@@ -88,10 +93,12 @@ impl Decode for List {
             self.ends.push((base + self.places.len()) as i32);
         }
         let ends = &self.ends[earlier + 1..];
-        self.element.decode(data, Cells::new(&self.places, 0, 1)).map_err(|fault| Fault {
-            cell: ends.partition_point(|&end| end as usize <= base + fault.cell),
-            error: fault.error,
-        })
+        self.element
+            .decode(data, Cells::new(&self.places, 0, 1))
+            .map_err(|fault| Fault {
+                cell: ends.partition_point(|&end| end as usize <= base + fault.cell),
+                error: fault.error,
+            })
     }
 
     fn size(&self) -> usize {
@@ -109,7 +116,10 @@ impl Decode for List {
         let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
         match ListArray::try_new(item, ends, values, nulls) {
             Ok(list) => Ok(Arc::new(list)),
-            Err(error) => Err(Fault { cell: 0, error: error.into() }),
+            Err(error) => Err(Fault {
+                cell: 0,
+                error: error.into(),
+            }),
         }
     }
 

@@ -32,10 +32,17 @@ pub(super) fn of(kind: &Scalar) -> Box<dyn Decode> {
         Scalar::Macaddr8 => printed(values::network::Mac::<8>, None, 24),
         Scalar::Char => printed(values::Byte, None, 4),
         // Floats take up to 330 characters for 8 bytes: one row at a time.
-        Scalar::Point | Scalar::Line | Scalar::Lseg | Scalar::Box | Scalar::Path
-        | Scalar::Polygon | Scalar::Circle => {
-            printed(values::geometry::of(kind), Some(values::geometry::text_size), 0)
-        }
+        Scalar::Point
+        | Scalar::Line
+        | Scalar::Lseg
+        | Scalar::Box
+        | Scalar::Path
+        | Scalar::Polygon
+        | Scalar::Circle => printed(
+            values::geometry::of(kind),
+            Some(values::geometry::text_size),
+            0,
+        ),
         Scalar::Range(span) => printed(values::range::Range(*span), range_size(*span), 128),
         Scalar::Multirange(span) => printed(values::range::Multirange(*span), Some(unknown), 0),
         _ => raw(true, values::Plain),
@@ -55,11 +62,23 @@ fn unknown(_: &[u8]) -> usize {
 type Size = fn(&[u8]) -> usize;
 
 fn raw<C: Codec + 'static>(utf8: bool, codec: C) -> Box<dyn Decode> {
-    Box::new(Text { utf8, codec, size: None, extra: 0, buffers: Buffers::new() })
+    Box::new(Text {
+        utf8,
+        codec,
+        size: None,
+        extra: 0,
+        buffers: Buffers::new(),
+    })
 }
 
 fn printed<C: Codec + 'static>(codec: C, size: Option<Size>, extra: usize) -> Box<dyn Decode> {
-    Box::new(Text { utf8: true, codec, size, extra, buffers: Buffers::new() })
+    Box::new(Text {
+        utf8: true,
+        codec,
+        size,
+        extra,
+        buffers: Buffers::new(),
+    })
 }
 
 struct Text<C> {
@@ -80,13 +99,21 @@ struct Buffers {
 
 impl Buffers {
     fn new() -> Self {
-        Self { ends: vec![0], values: Vec::new(), nulls: NullBufferBuilder::new(0) }
+        Self {
+            ends: vec![0],
+            values: Vec::new(),
+            nulls: NullBufferBuilder::new(0),
+        }
     }
 }
 
 impl<C: Codec> Decode for Text<C> {
     fn decode(&mut self, data: &[u8], cells: Cells<'_>) -> Result<(), Fault> {
-        let Buffers { ends, values, nulls } = &mut self.buffers;
+        let Buffers {
+            ends,
+            values,
+            nulls,
+        } = &mut self.buffers;
         ends.reserve(cells.len());
         for (cell, place) in cells.iter().enumerate() {
             match value(data, place) {
@@ -113,24 +140,33 @@ impl<C: Codec> Decode for Text<C> {
         let buffers = std::mem::replace(&mut self.buffers, Buffers::new());
         // The next batch will be about as large as this one.
         self.buffers.ends.reserve(buffers.ends.len());
-        self.buffers.values.reserve(buffers.values.len().min(MAX_BATCH));
-        let Buffers { ends, values, mut nulls } = buffers;
-        if self.utf8 && std::str::from_utf8(&values).is_err() {
-            return Err(not_utf8(&ends, &values));
-        }
-        let failed = |error| Fault { cell: 0, error: Error::from(error) };
+        self.buffers
+            .values
+            .reserve(buffers.values.len().min(MAX_BATCH));
+        let Buffers {
+            ends,
+            values,
+            mut nulls,
+        } = buffers;
+        let failed = |error| Fault {
+            cell: 0,
+            error: Error::from(error),
+        };
         let (values, nulls) = (Buffer::from_vec(values), nulls.finish());
         if self.utf8 {
             let bytes = values.clone();
             let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
             return match StringArray::try_new(ends.clone(), values, nulls) {
                 Ok(array) => Ok(Arc::new(array)),
-                // Valid as a whole, with a character across two values.
+                // Its parts fit one another, so it can be nothing else: bytes
+                // that are no character, or one that is across two values.
                 Err(_) => Err(not_utf8(&ends, &bytes)),
             };
         }
         let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
-        Ok(Arc::new(BinaryArray::try_new(ends, values, nulls).map_err(failed)?))
+        Ok(Arc::new(
+            BinaryArray::try_new(ends, values, nulls).map_err(failed)?,
+        ))
     }
 
     fn row_size(&self) -> usize {
@@ -165,7 +201,8 @@ fn too_large() -> Error {
 
 #[cold]
 fn not_utf8(ends: &[i32], values: &[u8]) -> Fault {
-    let bad = |pair: &[i32]| std::str::from_utf8(&values[pair[0] as usize..pair[1] as usize]).is_err();
+    let bad =
+        |pair: &[i32]| std::str::from_utf8(&values[pair[0] as usize..pair[1] as usize]).is_err();
     let cell = ends.windows(2).position(bad).unwrap_or(0);
     let error = Error::data(
         "not-utf8",

@@ -90,9 +90,11 @@ impl Text {
 fn print_float(value: f64, out: &mut Vec<u8>) -> std::io::Result<()> {
     match value {
         _ if value.is_nan() => out.write_all(b"NaN"),
-        _ if value.is_infinite() => {
-            out.write_all(if value < 0.0 { b"-Infinity" } else { b"Infinity" })
-        }
+        _ if value.is_infinite() => out.write_all(if value < 0.0 {
+            b"-Infinity"
+        } else {
+            b"Infinity"
+        }),
         // The shortest text that is read back as the same number.
         _ => write!(out, "{value}"),
     }
@@ -114,13 +116,19 @@ impl Codec for Text {
                 (2 * points, rest)
             }
         };
-        let (numbers, []) = rest.as_chunks::<8>() else { return Err(bad()) };
+        let (numbers, []) = rest.as_chunks::<8>() else {
+            return Err(bad());
+        };
         if numbers.len() != count {
             return Err(bad());
         }
         let (open, close) = self.brackets(closed);
         out.extend_from_slice(open.as_bytes());
-        let paired = if self.0 == Shape::Line { 0 } else { numbers.len() / 2 * 2 };
+        let paired = if self.0 == Shape::Line {
+            0
+        } else {
+            numbers.len() / 2 * 2
+        };
         for (index, number) in numbers.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
@@ -141,13 +149,21 @@ impl Codec for Text {
         let bad = || unreadable(self.name(), text);
         let closed = !(self.0 == Shape::Path && text.starts_with('['));
         let (open, close) = self.brackets(closed);
-        let inner = text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
+        let inner = text
+            .strip_prefix(open)
+            .and_then(|text| text.strip_suffix(close));
         let inner = inner.ok_or_else(bad)?;
         let numbers = inner
             .split(',')
-            .map(|part| part.trim_matches(['(', ')', ' ']).parse::<f64>().map_err(|_| bad()))
+            .map(|part| {
+                part.trim_matches(['(', ')', ' '])
+                    .parse::<f64>()
+                    .map_err(|_| bad())
+            })
             .collect::<Result<Vec<_>>>()?;
-        let right = self.count().map_or(numbers.len().is_multiple_of(2), |it| it == numbers.len());
+        let right = self
+            .count()
+            .map_or(numbers.len().is_multiple_of(2), |it| it == numbers.len());
         if !right {
             return Err(bad());
         }

@@ -26,8 +26,12 @@ impl Codec for Inet {
         let [family, bits, _, length, address @ ..] = bytes else {
             return Err(malformed(self.name(), bytes));
         };
-        let v4 = <[u8; 4]>::try_from(address).ok().filter(|_| *family == INET);
-        let v6 = <[u8; 16]>::try_from(address).ok().filter(|_| *family == INET + 1);
+        let v4 = <[u8; 4]>::try_from(address)
+            .ok()
+            .filter(|_| *family == INET);
+        let v6 = <[u8; 16]>::try_from(address)
+            .ok()
+            .filter(|_| *family == INET + 1);
         let address: IpAddr = match (v4, v6) {
             (Some(v4), _) => Ipv4Addr::from(v4).into(),
             (_, Some(v6)) => Ipv6Addr::from(v6).into(),
@@ -90,7 +94,10 @@ impl<const N: usize> Codec for Mac<N> {
         let mut bytes = [0; N];
         let mut parts = text.split([':', '-']);
         for byte in &mut bytes {
-            let part = parts.next().filter(|part| part.len() == 2).ok_or_else(bad)?;
+            let part = parts
+                .next()
+                .filter(|part| part.len() == 2)
+                .ok_or_else(bad)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| bad())?;
         }
         if parts.next().is_some() {

@@ -61,7 +61,10 @@ impl Range {
     }
 
     fn parse_bound(self, text: &str, out: &mut Vec<u8>) -> Result<()> {
-        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        let text = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .unwrap_or(text);
         let bad = || unreadable("a range's bound", text);
         let zone = self.0 == Span::TimestampTz;
         count(out, |out| {
@@ -97,7 +100,11 @@ impl Codec for Range {
             out.extend_from_slice(b"empty");
             return Ok(());
         }
-        out.push(if flags & LOWER_INCLUSIVE != 0 { b'[' } else { b'(' });
+        out.push(if flags & LOWER_INCLUSIVE != 0 {
+            b'['
+        } else {
+            b'('
+        });
         if flags & LOWER_INFINITE == 0 {
             self.print_bound(counted(&mut rest).ok_or_else(bad)?, out)?;
         }
@@ -105,7 +112,11 @@ impl Codec for Range {
         if flags & UPPER_INFINITE == 0 {
             self.print_bound(counted(&mut rest).ok_or_else(bad)?, out)?;
         }
-        out.push(if flags & UPPER_INCLUSIVE != 0 { b']' } else { b')' });
+        out.push(if flags & UPPER_INCLUSIVE != 0 {
+            b']'
+        } else {
+            b')'
+        });
         if rest.is_empty() { Ok(()) } else { Err(bad()) }
     }
 
@@ -164,8 +175,10 @@ impl Codec for Multirange {
 
     fn parse(&self, text: &str, out: &mut Vec<u8>) -> Result<()> {
         let bad = || unreadable("a multirange", text);
-        let mut rest =
-            text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).ok_or_else(bad)?;
+        let mut rest = text
+            .strip_prefix('{')
+            .and_then(|text| text.strip_suffix('}'))
+            .ok_or_else(bad)?;
         let start = out.len();
         let mut number = 0_i32;
         out.extend_from_slice(&[0; 4]);
@@ -198,7 +211,10 @@ mod tests {
             (Span::Int8, "{(,-9000000000)}"),
             (Span::Numeric, "{(1.50,NaN]}"),
             (Span::Date, "{[0044-03-15 BC,infinity)}"),
-            (Span::Timestamp, "{[\"2020-01-01 00:00:00.5\",\"infinity\")}"),
+            (
+                Span::Timestamp,
+                "{[\"2020-01-01 00:00:00.5\",\"infinity\")}",
+            ),
             (Span::TimestampTz, "{(\"0044-03-15 12:00:00+00 BC\",)}"),
         ];
         for (span, text) in cases {
@@ -211,11 +227,19 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        for text in ["", "[", "[1,2", "1,2)", "[1)", "[a,2)", "[1,2,3)", "(é", "é)"] {
-            assert!(Range(Span::Int4).parse(text, &mut Vec::new()).is_err(), "{text}");
+        for text in [
+            "", "[", "[1,2", "1,2)", "[1)", "[a,2)", "[1,2,3)", "(é", "é)",
+        ] {
+            assert!(
+                Range(Span::Int4).parse(text, &mut Vec::new()).is_err(),
+                "{text}"
+            );
         }
         for text in ["", "{", "{[1,2),}", "{[1,2)[3,4)}", "{x}"] {
-            assert!(Multirange(Span::Int4).parse(text, &mut Vec::new()).is_err(), "{text}");
+            assert!(
+                Multirange(Span::Int4).parse(text, &mut Vec::new()).is_err(),
+                "{text}"
+            );
         }
     }
 }

@@ -30,7 +30,9 @@ const FIRST: i64 = DATES.start as i64 * DAY;
 pub(crate) fn date_to_unix(days: i32) -> Option<i32> {
     match days {
         i32::MAX | i32::MIN => Some(days),
-        _ => days.checked_add(EPOCH_DAYS).filter(|&days| days != i32::MAX),
+        _ => days
+            .checked_add(EPOCH_DAYS)
+            .filter(|&days| days != i32::MAX),
     }
 }
 
@@ -39,7 +41,9 @@ pub(crate) fn date_to_unix(days: i32) -> Option<i32> {
 pub(crate) fn date_from_unix(days: i32) -> Option<i32> {
     match days {
         i32::MAX | i32::MIN => Some(days),
-        _ => days.checked_sub(EPOCH_DAYS).filter(|days| DATES.contains(days)),
+        _ => days
+            .checked_sub(EPOCH_DAYS)
+            .filter(|days| DATES.contains(days)),
     }
 }
 
@@ -232,7 +236,9 @@ pub(crate) fn parse_date(text: &str) -> Option<i32> {
     }
     let day = text.strip_suffix(" BC");
     let found = parse_day(day.unwrap_or(text), day.is_some())?;
-    i32::try_from(found).ok().filter(|date| DATES.contains(date))
+    i32::try_from(found)
+        .ok()
+        .filter(|date| DATES.contains(date))
 }
 
 /// The microsecond counted from 2000; a zone must be there, or must not.
@@ -251,7 +257,9 @@ pub(crate) fn parse_timestamp(text: &str, zone: bool) -> Option<i64> {
         (false, _) => return None,
     };
     let day = parse_day(day, era.is_some())?.checked_mul(DAY)?;
-    let time = day.checked_add(parse_time(time)?)?.checked_sub(east * 1_000_000)?;
+    let time = day
+        .checked_add(parse_time(time)?)?
+        .checked_sub(east * 1_000_000)?;
     (time >= FIRST && time != i64::MAX).then_some(time)
 }
 
@@ -317,7 +325,14 @@ mod tests {
             assert_eq!(date_text(date), text);
             assert_eq!(parse_date(text), Some(date));
         }
-        for text in ["2001-02-29", "0000-01-01", "2000-13-01", "2000-1-1", "4714-11-23 BC", ""] {
+        for text in [
+            "2001-02-29",
+            "0000-01-01",
+            "2000-13-01",
+            "2000-1-1",
+            "4714-11-23 BC",
+            "",
+        ] {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }
