@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 use arrow_schema::{Field, Schema, SchemaRef};
 use serde::{Deserialize, Serialize};
-use vesicle_connector::{Error, Result, nearest};
+use vesicle_connector::{Error, Result, nearest_hint};
 
 use crate::blame;
 use crate::kind::Kind;
@@ -162,10 +162,7 @@ pub fn no_such_column<'a>(
     name: &str,
     names: impl Iterator<Item = &'a str> + Clone,
 ) -> Error {
-    let hint = match nearest(name, names.clone()) {
-        Some(near) => format!("did you mean {near:?}?"),
-        None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-    };
+    let hint = nearest_hint(name, names);
     let message = format!("{key}: there is no column {name:?}; {hint}");
     Error::configuration("no-such-column", message)
 }

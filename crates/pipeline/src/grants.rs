@@ -4,21 +4,27 @@
 //! a key of the configuration; writing the value of that key is the document's
 //! grant, anything else is granted by name under `permissions`.
 
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 use vesicle_pool::Manifest;
+use vesicle_pool::manifest::Session;
 use vesicle_pool::wasi::{Endpoint, FolderGrant, Grants};
+use vesicle_session::{Postgres, Secret, UnknownTls};
 
 use crate::document::{self, Cause, Diagnostic, Document, OptionKind, OptionSpec, Position, Value};
 use crate::paths::{Refusal, expand, tidy};
+use crate::session::SessionGrant;
 
 /// What a connector gets.
 #[derive(Debug, Default)]
 pub struct Granted {
     /// The grants.
     pub grants: Grants,
+    /// The servers it may have sessions with.
+    pub sessions: Vec<SessionGrant>,
     /// The configuration, with paths as the guest opens them.
     pub config: Map<String, Json>,
     /// What the document grants and the manifest does not ask for.
@@ -73,6 +79,7 @@ impl Granting<'_> {
             }
         }
         self.endpoints(&asked.connect, &mut granted, &mut errors);
+        self.sessions(&asked.session, &mut granted, &mut errors);
         self.named_paths(&asked.read, &asked.write, &mut granted, &mut errors);
         self.variables(&asked.env, &mut granted);
         if errors.is_empty() {
@@ -168,18 +175,106 @@ impl Granting<'_> {
         granted: &mut Granted,
         errors: &mut Vec<Diagnostic>,
     ) {
-        match (endpoint.host.as_str(), endpoint.port).to_socket_addrs() {
+        match self.resolve(endpoint, at) {
             Ok(addresses) => granted.grants.connect.push(Endpoint {
                 host: endpoint.host.clone(),
                 port: endpoint.port,
-                addresses: addresses.collect(),
+                addresses,
             }),
-            Err(error) => errors.push(
-                self.document
-                    .diagnostic(at, format!("cannot resolve {endpoint}: {error}"))
-                    .because(Cause::Missing),
-            ),
+            Err(error) => errors.push(error),
         }
+    }
+
+    /// The addresses that a host has now.
+    fn resolve(
+        &self,
+        endpoint: &document::Endpoint,
+        at: Position,
+    ) -> Result<Vec<SocketAddr>, Diagnostic> {
+        let addresses = (endpoint.host.as_str(), endpoint.port).to_socket_addrs();
+        addresses.map(Iterator::collect).map_err(|error| {
+            self.document
+                .diagnostic(at, format!("cannot resolve {endpoint}: {error}"))
+                .because(Cause::Missing)
+        })
+    }
+
+    fn sessions(&self, asked: &[Session], granted: &mut Granted, errors: &mut Vec<Diagnostic>) {
+        for session in asked {
+            match self.session(session, granted) {
+                Ok(Some(grant)) => granted.sessions.push(grant),
+                Ok(None) => {}
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+
+    /// A session that is asked for: none where the configuration is silent or
+    /// the endpoint is not granted. The password is taken out of what the guest
+    /// gets.
+    fn session(
+        &self,
+        asked: &Session,
+        granted: &mut Granted,
+    ) -> Result<Option<SessionGrant>, Diagnostic> {
+        let at = self.connector.config.position();
+        let wrong = |message: String| self.document.diagnostic(at, message);
+        let password = match &asked.password {
+            Some(reference) => self.take_secret(reference, granted)?,
+            None => None,
+        };
+        let (Some(endpoint), Some(user)) = (
+            substitute(&asked.endpoint, &self.config),
+            substitute(&asked.user, &self.config),
+        ) else {
+            return Ok(None);
+        };
+        let parsed = document::Endpoint::parse(&endpoint).map_err(wrong)?;
+        let in_document = asked.endpoint.contains("${")
+            || (self.connector.permissions.connect.iter()).any(|named| named.value == parsed);
+        if !in_document {
+            return Ok(None);
+        }
+        let said = |entry: &Option<String>| {
+            let entry = entry.as_deref()?;
+            substitute(entry, &self.config)
+        };
+        let mut server = Postgres::new(
+            vesicle_session::Endpoint {
+                addresses: self.resolve(&parsed, at)?,
+                host: parsed.host,
+                port: parsed.port,
+            },
+            user,
+        );
+        server.password = password;
+        if let Some(word) = said(&asked.tls) {
+            server.tls = word.parse().map_err(|e: UnknownTls| wrong(e.to_string()))?;
+        }
+        server.root_certificate = said(&asked.root_certificate).map(|path| self.base.join(path));
+        let server = Arc::new(server);
+        Ok(Some(SessionGrant { endpoint, server }))
+    }
+
+    /// Takes a secret out of the configuration, which the reference is to.
+    fn take_secret(
+        &self,
+        wanted: &str,
+        granted: &mut Granted,
+    ) -> Result<Option<Secret>, Diagnostic> {
+        let mut secrets = self.options.iter().filter(|option| option.secret);
+        let Some(option) = secrets.find(|option| reference(&option.name) == wanted) else {
+            let name = &self.connector.uses;
+            let message = format!(
+                "{}: the password of a session, {wanted}, is not a secret option of its own",
+                name.value
+            );
+            let diagnostic = self.document.diagnostic(name.position, message);
+            return Err(diagnostic.because(Cause::Component));
+        };
+        granted.config.remove(&option.name);
+        let value = self.config.get(&option.name).and_then(Json::as_str);
+        Ok(value.map(|text| Secret::from(text.to_owned())))
     }
 
     fn named_paths(

@@ -302,6 +302,12 @@ fn may(connector: &Connector) -> Vec<String> {
         )
     }));
     lines.extend(
+        connector
+            .sessions
+            .iter()
+            .map(|session| format!("have sessions with {session}, without the password")),
+    );
+    lines.extend(
         grants
             .env
             .iter()

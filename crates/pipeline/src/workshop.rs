@@ -18,6 +18,7 @@ use crate::document::{
     hide_secrets,
 };
 use crate::grants::Granting;
+use crate::session::Sessions;
 use crate::{Error, Result};
 
 /// For how long a stage may move nothing, unless the document says otherwise.
@@ -83,7 +84,7 @@ impl Workshop {
         };
         let engines = Engines::new(config).map_err(|e| setup(e.to_string()))?;
         let pool = Pool::new(engines);
-        for interface in Wasi::offered() {
+        for interface in Wasi::offered().into_iter().chain([Sessions::offered()]) {
             pool.declare(interface).map_err(|e| setup(e.to_string()))?;
         }
         Ok(Self { pool, catalog })
@@ -133,10 +134,11 @@ impl Workshop {
                 Role::Destination.interface()
             ))
         })?;
-        let wasi: Arc<dyn Provider> = Arc::new(Wasi::deny_all(name));
+        let wasi = Arc::new(Wasi::deny_all(name));
+        let tokens = tokens(wasi, Sessions::deny_all(name));
         let wired = self
             .pool
-            .wire(&app, &Token::all(&wasi))
+            .wire(&app, &tokens)
             .map_err(|e| refused(e.to_string()))?;
         let budget = Budget::default().with_fuel(metered.then_some(SPEC_FUEL));
         let spec = spec_of(&wired, role, budget)
@@ -214,10 +216,11 @@ impl Workshop {
             granted.grants.clone(),
             setting.audit.clone(),
         ));
-        let provider: Arc<dyn Provider> = wasi.clone();
+        let sessions = granted.sessions;
+        let provider = Sessions::new(name, sessions.clone(), setting.audit.clone());
         let wired = self
             .pool
-            .wire(&introduced.app, &Token::all(&provider))
+            .wire(&introduced.app, &tokens(wasi.clone(), provider))
             .map_err(refused)?;
         let manifest = introduced.app.surface().manifest.as_ref();
         let asked = asked_memory(manifest).map_err(|message| Error::Component {
@@ -237,6 +240,7 @@ impl Workshop {
             budget: Budget::default().with_memory(memory).with_fuel(fuel),
             idle_timeout: part.limits.idle_timeout.unwrap_or(IDLE_TIMEOUT),
             grants: granted.grants,
+            sessions,
             wired: Arc::new(wired),
             wasi,
         };
@@ -247,6 +251,12 @@ impl Workshop {
             compiling: introduced.compiling,
         })
     }
+}
+
+/// What a connector's imports are wired to.
+fn tokens(wasi: Arc<Wasi>, sessions: Sessions) -> Vec<Token> {
+    let providers: [Arc<dyn Provider>; 2] = [wasi, Arc::new(sessions)];
+    providers.iter().flat_map(Token::all).collect()
 }
 
 /// The memory that a manifest asks for, in bytes; the default where it is silent.

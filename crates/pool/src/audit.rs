@@ -26,6 +26,8 @@ pub enum Access {
     Write,
     /// A connection was opened.
     Connect,
+    /// A session was opened with a server that the host signs in to.
+    Session,
     /// A socket was bound or listened on.
     Listen,
     /// A name was looked up.
@@ -40,6 +42,7 @@ impl fmt::Display for Access {
             Self::Read => "read",
             Self::Write => "write",
             Self::Connect => "connect",
+            Self::Session => "session",
             Self::Listen => "listen",
             Self::Resolve => "resolve",
             Self::Environment => "environment",

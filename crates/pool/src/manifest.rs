@@ -3,7 +3,7 @@
 //! Invariant: a manifest asks; it never grants. A component without one asks
 //! for nothing and gets nothing.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{Parser, Payload};
 
 use crate::{Error, Result};
@@ -47,6 +47,35 @@ pub struct Permissions {
     pub write: Vec<String>,
     /// Environment variables to see.
     pub env: Vec<String>,
+    /// Servers to have sessions with, which the host opens and signs in to.
+    pub session: Vec<Session>,
+}
+
+/// A server to have a session with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// `host:port`.
+    pub endpoint: String,
+    /// Who to sign in as.
+    pub user: String,
+    /// What proves it: refers to one key of the configuration, which the
+    /// component then does not get.
+    pub password: Option<String>,
+    /// How the connection is secured, in the protocol's own words.
+    pub tls: Option<String>,
+    /// The file with the certificates to trust instead of the system's.
+    pub root_certificate: Option<String>,
+}
+
+/// What is spoken in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// PostgreSQL's frontend/backend protocol 3.
+    Postgres,
 }
 
 impl Permissions {
@@ -58,8 +87,13 @@ impl Permissions {
             read,
             write,
             env,
+            session,
         } = self;
-        connect.is_empty() && read.is_empty() && write.is_empty() && env.is_empty()
+        connect.is_empty()
+            && read.is_empty()
+            && write.is_empty()
+            && env.is_empty()
+            && session.is_empty()
     }
 }
 

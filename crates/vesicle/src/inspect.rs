@@ -49,6 +49,9 @@ fn capability(interface: &str) -> &'static str {
         "wasi:io" => "waiting for what it was granted",
         "wasi:cli" if interface.contains("environment") => "variables, those that are granted",
         "wasi:cli" => "text on its standard output, which goes to the log",
+        "vesicle:connector" if interface.contains("/session") => {
+            "sessions with servers, those that are granted; the host signs in"
+        }
         "vesicle:connector" => "types of the connector's contract",
         _ => "not offered here: the component would be refused",
     }
@@ -68,7 +71,14 @@ fn wants(permissions: &Permissions) -> Vec<String> {
         read,
         write,
         env,
+        session,
     } = permissions;
+    let sessions = session.iter().map(|session| {
+        format!(
+            "have sessions with {} as {}, which the host signs in to",
+            session.endpoint, session.user
+        )
+    });
     let all = [
         ("connect to", connect),
         ("read", read),
@@ -77,6 +87,7 @@ fn wants(permissions: &Permissions) -> Vec<String> {
     ];
     all.into_iter()
         .flat_map(|(verb, list)| list.iter().map(move |what| format!("{verb} {what}")))
+        .chain(sessions)
         .collect()
 }
 
@@ -145,6 +156,7 @@ fn as_json(path: &Path, bytes: &[u8], surface: &Surface) -> serde_json::Value {
             "permissions": {
                 "connect": manifest.permissions.connect, "read": manifest.permissions.read,
                 "write": manifest.permissions.write, "env": manifest.permissions.env,
+                "session": manifest.permissions.session,
             },
         })
     });

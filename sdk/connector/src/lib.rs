@@ -136,7 +136,7 @@
 //!
 //! # Talking to servers
 //!
-//! With the feature `net`, components have `net::TcpStream`, `net::spawn` and
+//! With the feature `net`, components have `net::Connection`, `net::spawn` and
 //! `net::sleep`. What may be connected to is what the manifest asks for
 //! (`connect = ["${config.host}:${config.port}"]`) and the user grants.
 //!
@@ -189,7 +189,7 @@ pub use emitter::{Committed, Emitter};
 pub use error::{Category, Error, Result};
 pub use frame::{Batch, Change, CommitRequest, Cursor, Estimate, Frame, Operation, Reject};
 pub use ipc::{MAX_PAYLOAD, TARGET_PAYLOAD, decode_schema, encode_schema};
-pub use nearest::nearest;
+pub use nearest::{nearest, nearest_hint};
 pub use source::{Partition, Plan, Source, StreamInfo, StreamRequest};
 pub use spec::{Format, Opt, OptionKind, Spec, SyncMode, WriteMode};
 pub use transform::Transform;

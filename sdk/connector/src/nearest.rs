@@ -12,6 +12,22 @@ pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, other)| other)
 }
 
+/// What to say of a name that is none of `names`: the one that it was meant to
+/// be, or all of them.
+pub fn nearest_hint<'a>(
+    name: &str,
+    names: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+) -> String {
+    let names = names.into_iter();
+    match nearest(name, names.clone()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => match names.collect::<Vec<_>>()[..] {
+            [] => "there are none".to_owned(),
+            ref all => format!("there are {}", all.join(", ")),
+        },
+    }
+}
+
 /// How many letters have to be changed, added or removed. Capitals count as
 /// the small letters they are.
 fn distance(left: &str, right: &str) -> usize {

@@ -4,6 +4,8 @@
 //! the connector's others run, and when all wait the component sleeps in the
 //! host. Only in components: natively, use what the platform has.
 
+mod connection;
+mod session;
 mod tcp;
 
 use std::io::{Error as IoError, ErrorKind};
@@ -18,7 +20,9 @@ use wasip3::sockets::types::{
 
 use crate::error::{Category, Error, Result};
 
-pub use tcp::TcpStream;
+pub use connection::Connection;
+pub use session::open_session;
+pub use tcp::connect;
 pub use wit_bindgen::{JoinHandle, spawn_local as spawn};
 
 /// Waits this long.

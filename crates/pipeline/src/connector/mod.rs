@@ -19,6 +19,8 @@ use vesicle_pool::{App, Wired, wasi};
 
 use bindings::types::{Error as GuestError, ErrorCategory, Spec};
 
+use crate::session::SessionGrant;
+
 /// What a connector does in a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -77,6 +79,8 @@ pub struct Connector {
     pub idle_timeout: Duration,
     /// What it may reach.
     pub grants: wasi::Grants,
+    /// The servers it may have sessions with.
+    pub sessions: Vec<SessionGrant>,
     /// The component with its imports given.
     pub wired: Arc<Wired>,
     /// WASI as it was given.

@@ -13,7 +13,7 @@ fn denied(what: impl std::fmt::Display) -> Error {
 pub async fn connect(target: &str) -> Result<String> {
     let (host, port) = target.rsplit_once(':').ok_or_else(|| denied(target))?;
     let port = port.parse().map_err(denied)?;
-    net::TcpStream::connect(host, port).await?;
+    net::connect(host, port).await?;
     Ok(format!("connected to {target}"))
 }
 

@@ -152,7 +152,7 @@ impl wit::Guest for Raw {
             "connect" => {
                 let (host, port) = target.rsplit_once(':').unwrap_or_default();
                 let port = port.parse().unwrap_or_default();
-                let connected = net::TcpStream::connect(host, port).await;
+                let connected = net::connect(host, port).await;
                 connected.map_err(|error| denied(error.message))?;
             }
             "environment" => {

@@ -79,7 +79,7 @@ mod waiting {
     use std::time::Duration;
 
     use futures::{AsyncReadExt as _, AsyncWriteExt as _};
-    use vesicle_connector::net::{self, TcpStream};
+    use vesicle_connector::net::{self, Connection};
     use vesicle_connector::{Error, Result};
 
     /// How long nothing happens before a request is sent.
@@ -91,11 +91,11 @@ mod waiting {
     }
 
     impl super::Silent {
-        async fn connect(&self) -> Result<TcpStream> {
+        async fn connect(&self) -> Result<Connection> {
             let bad = || Error::configuration("bad-address", "address: not host:port");
             let (host, port) = self.address.rsplit_once(':').ok_or_else(bad)?;
             let port = port.parse().map_err(|_| bad())?;
-            TcpStream::connect(host, port).await
+            net::connect(host, port).await
         }
 
         /// What the socket says in the end.

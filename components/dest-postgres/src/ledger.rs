@@ -1,0 +1,254 @@
+//! What the server keeps of loads: their record and their cursors.
+//!
+//! Invariant: the tables change only in the transactions that change the rows
+//! they speak of.
+
+use vesicle_connector::{PartitionCursor, Result};
+use vesicle_postgres_client::{Client, identifier};
+
+/// The two tables, in a schema.
+pub struct Ledger<'c> {
+    client: &'c Client,
+    load: String,
+    cursor: String,
+}
+
+/// The newest load of a stream.
+pub struct Record {
+    /// The run that began it.
+    pub run: String,
+    /// The table it stages its rows in.
+    pub staging: String,
+    /// The snapshot it was begun with.
+    pub snapshot: Option<String>,
+    /// The columns it was begun with.
+    pub columns: String,
+    /// Whether it has been published.
+    pub complete: bool,
+    /// Rows and bytes that it has published.
+    pub rows: u64,
+    /// See `rows`.
+    pub bytes: u64,
+}
+
+impl<'c> Ledger<'c> {
+    /// The ledger in a schema.
+    pub fn new(client: &'c Client, schema: &str) -> Self {
+        let schema = identifier(schema);
+        Self {
+            client,
+            load: format!("{schema}._vesicle_load"),
+            cursor: format!("{schema}._vesicle_cursor"),
+        }
+    }
+
+    /// Makes the tables if they are not there.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn make(&self) -> Result<()> {
+        let Self { load, cursor, .. } = self;
+        let tables = format!(
+            "CREATE TABLE IF NOT EXISTS {load} (
+               pipeline text NOT NULL, stream text NOT NULL, run text NOT NULL,
+               target text NOT NULL, staging text NOT NULL, snapshot text,
+               columns text NOT NULL, complete boolean NOT NULL DEFAULT false,
+               rows bigint NOT NULL DEFAULT 0, bytes bigint NOT NULL DEFAULT 0,
+               begun timestamptz NOT NULL DEFAULT now(), ended timestamptz,
+               PRIMARY KEY (pipeline, stream));
+             CREATE TABLE IF NOT EXISTS {cursor} (
+               pipeline text NOT NULL, stream text NOT NULL, partition text NOT NULL,
+               cursor text NOT NULL, last boolean NOT NULL,
+               rows bigint NOT NULL, bytes bigint NOT NULL,
+               moved timestamptz NOT NULL DEFAULT now(),
+               PRIMARY KEY (pipeline, stream, partition));"
+        );
+        self.client.run(&tables).await
+    }
+
+    /// The record of a stream's newest load, kept from changing until the
+    /// transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn find(&self, pipeline: &str, stream: &str) -> Result<Option<Record>> {
+        let find = format!(
+            "SELECT run, staging, snapshot, columns, complete, rows, bytes
+               FROM {} WHERE pipeline = $1 AND stream = $2 FOR UPDATE",
+            self.load
+        );
+        let row = self.client.query_one(&find, &[&pipeline, &stream]).await?;
+        Ok(row.map(|row| Record {
+            run: row.get("run"),
+            staging: row.get("staging"),
+            snapshot: row.get("snapshot"),
+            columns: row.get("columns"),
+            complete: row.get("complete"),
+            rows: row.get::<_, i64>("rows").unsigned_abs(),
+            bytes: row.get::<_, i64>("bytes").unsigned_abs(),
+        }))
+    }
+
+    /// Whether a run's load is under way, kept so until the transaction ends.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn is_under_way(&self, pipeline: &str, stream: &str, run: &str) -> Result<bool> {
+        let find = format!(
+            "SELECT 1 FROM {} WHERE pipeline = $1 AND stream = $2 AND run = $3 AND NOT complete
+                FOR SHARE",
+            self.load
+        );
+        let row = self
+            .client
+            .query_one(&find, &[&pipeline, &stream, &run])
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// Notes a load that begins, in the place of the one before.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn put(
+        &self,
+        pipeline: &str,
+        stream: &str,
+        target: &str,
+        record: &Record,
+    ) -> Result<()> {
+        let put = format!(
+            "INSERT INTO {} AS load (pipeline, stream, run, target, staging, snapshot, columns)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (pipeline, stream) DO UPDATE SET
+               run = excluded.run, target = excluded.target, staging = excluded.staging,
+               snapshot = excluded.snapshot, columns = excluded.columns,
+               complete = false, rows = 0, bytes = 0, begun = now(), ended = NULL",
+            self.load
+        );
+        self.client
+            .execute(
+                &put,
+                &[
+                    &pipeline,
+                    &stream,
+                    &record.run,
+                    &target,
+                    &record.staging,
+                    &record.snapshot,
+                    &record.columns,
+                ],
+            )
+            .await?;
+        self.forget_cursors(pipeline, stream).await
+    }
+
+    /// Notes that a load has been published.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn complete(&self, pipeline: &str, stream: &str) -> Result<(u64, u64)> {
+        let complete = format!(
+            "UPDATE {} SET complete = true, ended = now(), rows = sum.rows, bytes = sum.bytes
+               FROM (SELECT coalesce(sum(rows), 0)::int8 AS rows,
+                            coalesce(sum(bytes), 0)::int8 AS bytes
+                       FROM {} WHERE pipeline = $1 AND stream = $2) sum
+              WHERE pipeline = $1 AND stream = $2
+             RETURNING sum.rows, sum.bytes",
+            self.load, self.cursor
+        );
+        let row = self
+            .client
+            .query_one(&complete, &[&pipeline, &stream])
+            .await?;
+        self.forget_cursors(pipeline, stream).await?;
+        let number = |value: i64| value.unsigned_abs();
+        Ok(row.map_or((0, 0), |row| (number(row.get(0)), number(row.get(1)))))
+    }
+
+    /// Takes the record of a load out, and its cursors.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn forget(&self, pipeline: &str, stream: &str) -> Result<()> {
+        let forget = format!(
+            "DELETE FROM {} WHERE pipeline = $1 AND stream = $2",
+            self.load
+        );
+        self.client.execute(&forget, &[&pipeline, &stream]).await?;
+        self.forget_cursors(pipeline, stream).await
+    }
+
+    async fn forget_cursors(&self, pipeline: &str, stream: &str) -> Result<()> {
+        let forget = format!(
+            "DELETE FROM {} WHERE pipeline = $1 AND stream = $2",
+            self.cursor
+        );
+        self.client.execute(&forget, &[&pipeline, &stream]).await?;
+        Ok(())
+    }
+
+    /// How far each partition is durable.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn cursors(&self, pipeline: &str, stream: &str) -> Result<Vec<PartitionCursor>> {
+        let all = format!(
+            "SELECT partition, cursor, last FROM {} WHERE pipeline = $1 AND stream = $2
+              ORDER BY partition",
+            self.cursor
+        );
+        let rows = self.client.query(&all, &[&pipeline, &stream]).await?;
+        let cursors = rows.iter().map(|row| PartitionCursor {
+            partition: row.get("partition"),
+            cursor: row.get::<_, String>("cursor").into(),
+            last: row.get("last"),
+        });
+        Ok(cursors.collect())
+    }
+
+    /// Moves a partition's cursor, with what was written since.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn advance(
+        &self,
+        (pipeline, stream): (&str, &str),
+        moved: &PartitionCursor,
+        rows: u64,
+        bytes: u64,
+    ) -> Result<()> {
+        let advance = format!(
+            "INSERT INTO {} AS moved (pipeline, stream, partition, cursor, last, rows, bytes)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (pipeline, stream, partition) DO UPDATE SET
+               cursor = excluded.cursor, last = excluded.last, moved = now(),
+               rows = moved.rows + excluded.rows, bytes = moved.bytes + excluded.bytes",
+            self.cursor
+        );
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.client
+            .execute(
+                &advance,
+                &[
+                    &pipeline,
+                    &stream,
+                    &moved.partition,
+                    &&*moved.cursor,
+                    &moved.last,
+                    &signed(rows),
+                    &signed(bytes),
+                ],
+            )
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! A destination that writes tables of PostgreSQL.
+//!
+//! # Tables
+//!
+//! A stream `orders` or `shop.orders` becomes the table `orders` in the
+//! configured schema, which is made if it is not there, as is the table.
+//!
+//! # How a load becomes visible
+//!
+//! Rows go into a staging table by COPY, each commit in one transaction with
+//! the cursor that covers it. The last step publishes all of them in one
+//! transaction and notes that the load is complete:
+//!
+//! - `append` adds them to the table; a table that is not there yet is the
+//!   staging table under its own name.
+//! - `replace` puts them in the place of what the table held. A table that
+//!   nothing depends on is swapped for the staging table; one that has views,
+//!   indexes, keys, grants or triggers keeps them, and gets the rows.
+//! - `upsert` adds them and changes the rows of the same primary key.
+//!
+//! Readers see the old rows until then. Staging tables are logged: what is
+//! committed survives the server's crash.
+//!
+//! # What is kept beside the tables
+//!
+//! `_vesicle_load` has the newest load of each stream, `_vesicle_cursor` how
+//! far its partitions are. Whoever empties them makes the next run begin anew.
+
+mod columns;
+mod ledger;
+mod load;
+mod options;
+mod publish;
+mod target;
+mod writer;
+
+use vesicle_connector::{Config, Destination, Load, LoadRequest, Result, Spec, Summary};
+use vesicle_postgres_client::Client;
+
+use crate::load::Detail;
+use crate::options::Options;
+use crate::writer::TableWriter;
+
+/// What the sessions are called in `pg_stat_activity`.
+const NAME: &str = "vesicle dest-postgres";
+
+/// Writes tables.
+pub struct PostgresDestination {
+    options: Options,
+}
+
+impl PostgresDestination {
+    async fn connect(&self) -> Result<Client> {
+        Client::connect(&self.options.server, NAME).await
+    }
+}
+
+impl Destination for PostgresDestination {
+    type Writer = TableWriter;
+
+    fn spec() -> Spec {
+        options::spec()
+    }
+
+    fn open(config: Config) -> Result<Self> {
+        Ok(Self {
+            options: Options::parse(&config)?,
+        })
+    }
+
+    async fn check(&self) -> Result<()> {
+        target::check_schema(&self.connect().await?, &self.options.schema).await
+    }
+
+    async fn begin(&self, request: &LoadRequest) -> Result<Load> {
+        load::begin(&self.connect().await?, &self.options.schema, request).await
+    }
+
+    async fn writer(&self, load: &Load, partition: &str) -> Result<TableWriter> {
+        let detail = Detail::parse(&load.detail)?;
+        Ok(TableWriter::new(self.connect().await?, detail, partition))
+    }
+
+    async fn finish(&self, load: &Load) -> Result<Summary> {
+        let detail = Detail::parse(&load.detail)?;
+        publish::publish(&self.connect().await?, &detail).await
+    }
+
+    async fn abort(&self, load: &Load) -> Result<()> {
+        let detail = Detail::parse(&load.detail)?;
+        load::discard(&self.connect().await?, &detail).await
+    }
+}
+
+vesicle_connector::export_destination!(PostgresDestination);

@@ -1,0 +1,246 @@
+//! Beginning a load, going on with one, and giving one up.
+
+use arrow_schema::Schema;
+use serde::{Deserialize, Serialize};
+use vesicle_connector::{Error, Load, LoadRequest, PartitionCursor, Result, WriteMode};
+use vesicle_postgres::catalog::Column;
+use vesicle_postgres::ddl;
+use vesicle_postgres_client::{Client, identifier, literal};
+
+use crate::columns;
+use crate::ledger::{Ledger, Record};
+use crate::target::TableName;
+
+/// What any instance has to know to go on with a load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// Whose load it is.
+    pub pipeline: String,
+    /// Of which stream.
+    pub stream: String,
+    /// Begun by which run.
+    pub run: String,
+    /// Where its rows will be.
+    pub target: TableName,
+    /// Where they are until then.
+    pub staging: TableName,
+    /// How they get from there to here.
+    pub mode: Mode,
+    /// The columns that identify a row.
+    pub key: Vec<String>,
+    /// The names of the columns, in the order of the staging table.
+    pub columns: Vec<String>,
+}
+
+/// The write modes, in words that stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// See the crate's own words.
+    Append,
+    /// See the crate's own words.
+    Replace,
+    /// See the crate's own words.
+    Upsert,
+}
+
+impl Detail {
+    /// Reads what [`begin`] has written.
+    ///
+    /// # Errors
+    ///
+    /// `internal` for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        serde_json::from_str(text)
+            .map_err(|error| Error::internal("bad-detail", format!("{text:?}: {error}")))
+    }
+
+    /// The names of the columns as SQL writes them.
+    pub fn quoted_columns(&self) -> String {
+        quoted(&self.columns)
+    }
+}
+
+/// Names as SQL writes them, with commas between.
+pub fn quoted(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| identifier(name)).collect();
+    names.join(", ")
+}
+
+/// Begins a load, or goes on with the one under way.
+///
+/// # Errors
+///
+/// `schema` if the columns cannot be those of the target, or are not those that
+/// the load under way was begun with; what the server says.
+pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Result<Load> {
+    let ledger = Ledger::new(client, schema);
+    client.run("BEGIN").await?;
+    // Of all that begin at once, one makes what is missing.
+    let alone = format!(
+        "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0));
+         CREATE SCHEMA IF NOT EXISTS {}",
+        literal(&format!("vesicle {schema}")),
+        identifier(schema)
+    );
+    client.run(&alone).await?;
+    ledger.make().await?;
+    let (pipeline, stream) = (&*request.pipeline, &*request.stream_name);
+    let target = TableName::of_stream(stream, schema);
+    let wanted = columns::of_schema(&request.schema)?;
+    // The same text for the same columns.
+    let shape = ddl::columns(&request.schema)?;
+    let detail = |record: &Record| Detail {
+        pipeline: pipeline.to_owned(),
+        stream: stream.to_owned(),
+        run: record.run.clone(),
+        target: target.clone(),
+        staging: TableName {
+            schema: schema.to_owned(),
+            table: record.staging.clone(),
+        },
+        mode: match request.write_mode {
+            WriteMode::Append => Mode::Append,
+            WriteMode::Replace => Mode::Replace,
+            WriteMode::Upsert => Mode::Upsert,
+        },
+        key: request.primary_key.clone(),
+        columns: wanted.iter().map(|column| column.name.clone()).collect(),
+    };
+    let known = ledger.find(pipeline, stream).await?;
+    if let Some(record) = &known
+        && record.complete
+        && record.run == request.run
+        && !request.fresh
+    {
+        client.run("COMMIT").await?;
+        return loaded(record, Vec::new(), &detail(record));
+    }
+    check_target(client, &target, &wanted, request).await?;
+    if let Some(record) = &known
+        && !record.complete
+    {
+        let cursors = ledger.cursors(pipeline, stream).await?;
+        if !request.fresh && record.columns == shape {
+            client.run("COMMIT").await?;
+            return loaded(record, cursors, &detail(record));
+        }
+        if !request.fresh && !cursors.is_empty() {
+            let message = format!(
+                "{target}: the load that run {} has begun has other columns; finish it as the \
+                 source was, or abandon it with --fresh",
+                record.run
+            );
+            return Err(Error::schema("other-columns", message));
+        }
+        drop_table(client, &detail(record).staging).await?;
+    }
+    let record = Record {
+        run: request.run.clone(),
+        staging: staging_name(client, request).await?,
+        snapshot: request.snapshot.clone(),
+        columns: shape,
+        complete: false,
+        rows: 0,
+        bytes: 0,
+    };
+    let detail = detail(&record);
+    make_enums(client, &request.schema).await?;
+    let create = format!(
+        "CREATE TABLE {} ({})",
+        detail.staging.quoted(),
+        record.columns
+    );
+    client.run(&create).await?;
+    ledger
+        .put(pipeline, stream, &target.to_string(), &record)
+        .await?;
+    client.run("COMMIT").await?;
+    loaded(&record, Vec::new(), &detail)
+}
+
+/// Whether rows with these columns can become rows of the target.
+async fn check_target(
+    client: &Client,
+    target: &TableName,
+    wanted: &[Column],
+    request: &LoadRequest,
+) -> Result<()> {
+    if request.write_mode == WriteMode::Upsert && request.primary_key.is_empty() {
+        let message = format!(
+            "{target}: upsert needs to know which columns identify a row; name them under \
+             primary_key"
+        );
+        return Err(Error::configuration("no-key", message));
+    }
+    match target.columns(client).await? {
+        Some(existing) => columns::check(target, wanted, &existing),
+        None => Ok(()),
+    }
+}
+
+/// A name that no other load's staging table has.
+async fn staging_name(client: &Client, request: &LoadRequest) -> Result<String> {
+    let name =
+        "SELECT '_vesicle_' || substr(pg_catalog.md5($1 || chr(10) || $2 || chr(10) || $3), 1, 24)";
+    let row = client
+        .query_one(
+            name,
+            &[&request.pipeline, &request.stream_name, &request.run],
+        )
+        .await?;
+    row.map(|row| row.get(0))
+        .ok_or_else(|| Error::internal("no-name", "the server gave no name"))
+}
+
+fn loaded(record: &Record, cursors: Vec<PartitionCursor>, detail: &Detail) -> Result<Load> {
+    Ok(Load {
+        run: record.run.clone(),
+        complete: record.complete,
+        snapshot: record.snapshot.clone(),
+        cursors,
+        detail: serde_json::to_string(detail)
+            .map_err(|error| Error::internal("bad-detail", error.to_string()))?,
+    })
+}
+
+/// Makes the enums that the columns need and that are not there.
+async fn make_enums(client: &Client, schema: &Schema) -> Result<()> {
+    let find = "\
+SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+ WHERE n.nspname = $1 AND t.typname = $2";
+    for it in ddl::enums(schema)? {
+        if client
+            .query_one(find, &[&it.schema, &it.name])
+            .await?
+            .is_none()
+        {
+            let schema = identifier(&it.schema);
+            let make = format!("CREATE SCHEMA IF NOT EXISTS {schema}; ");
+            client.run(&(make + &ddl::create_enum(&it)?)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops a table if it is there.
+pub async fn drop_table(client: &Client, table: &TableName) -> Result<()> {
+    let drop = format!("DROP TABLE IF EXISTS {}", table.quoted());
+    client.run(&drop).await
+}
+
+/// Gives a load up: its rows and its record.
+///
+/// # Errors
+///
+/// What the server says.
+pub async fn discard(client: &Client, detail: &Detail) -> Result<()> {
+    let ledger = Ledger::new(client, &detail.target.schema);
+    client.run("BEGIN").await?;
+    let (pipeline, stream) = (&detail.pipeline, &detail.stream);
+    if ledger.is_under_way(pipeline, stream, &detail.run).await? {
+        drop_table(client, &detail.staging).await?;
+        ledger.forget(pipeline, stream).await?;
+    }
+    client.run("COMMIT").await
+}

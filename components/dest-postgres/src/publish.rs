@@ -1,0 +1,164 @@
+//! The last step of a load: its rows become those of the target.
+//!
+//! Invariant: one transaction holds all of it, so that readers see the rows of
+//! before or the rows of after, and a load is complete if its rows are there.
+
+use vesicle_connector::{Error, Result, Summary};
+use vesicle_postgres_client::{Client, identifier};
+
+use crate::ledger::Ledger;
+use crate::load::{Detail, Mode, drop_table, quoted};
+
+/// Publishes a load. Again, it changes nothing.
+///
+/// # Errors
+///
+/// `conflict` if the load is not the newest one; what the server says.
+pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
+    let Detail {
+        pipeline,
+        stream,
+        run,
+        target,
+        staging,
+        ..
+    } = detail;
+    let ledger = Ledger::new(client, &target.schema);
+    client.run("BEGIN").await?;
+    let record = ledger.find(pipeline, stream).await?;
+    let record = record.filter(|record| record.run == *run).ok_or_else(|| {
+        let message = format!("{target}: the load of run {run} is not under way any more");
+        Error::conflict("not-under-way", message).without_retry()
+    })?;
+    let (rows, bytes) = if record.complete {
+        (record.rows, record.bytes)
+    } else {
+        match (target.columns(client).await?.is_some(), detail.mode) {
+            (false, mode) => {
+                rename(client, detail).await?;
+                if mode == Mode::Upsert {
+                    add_key(client, detail).await?;
+                }
+            }
+            (true, Mode::Append) => insert(client, detail, "").await?,
+            (true, Mode::Replace) => replace(client, detail).await?,
+            (true, Mode::Upsert) => upsert(client, detail).await?,
+        }
+        drop_table(client, staging).await?;
+        ledger.complete(pipeline, stream).await?
+    };
+    client.run("COMMIT").await?;
+    Ok(Summary {
+        rows,
+        bytes,
+        places: vec![target.to_string()],
+    })
+}
+
+/// The staging table becomes the target.
+async fn rename(client: &Client, detail: &Detail) -> Result<()> {
+    let rename = format!(
+        "ALTER TABLE {} RENAME TO {}",
+        detail.staging.quoted(),
+        identifier(&detail.target.table)
+    );
+    client.run(&rename).await
+}
+
+/// Adds the staged rows to the target.
+async fn insert(client: &Client, detail: &Detail, conflict: &str) -> Result<()> {
+    let columns = detail.quoted_columns();
+    let insert = format!(
+        "INSERT INTO {} ({columns}) SELECT {columns} FROM {} {conflict}",
+        detail.target.quoted(),
+        detail.staging.quoted()
+    );
+    client.run(&insert).await
+}
+
+/// What a table loses if another takes its name: whatever depends on it or was
+/// set on it.
+const HAS_DEPENDANTS: &str = "\
+SELECT c.relacl IS NOT NULL OR c.relhasindex OR c.relhastriggers OR c.relhasrules
+    OR c.relhassubclass OR c.relispartition OR c.relkind <> 'r' OR c.relrowsecurity
+    OR c.reloptions IS NOT NULL
+    OR EXISTS (SELECT FROM pg_catalog.pg_constraint k
+                WHERE k.conrelid = c.oid OR k.confrelid = c.oid)
+    OR EXISTS (SELECT FROM pg_catalog.pg_attrdef d WHERE d.adrelid = c.oid)
+    OR EXISTS (SELECT FROM pg_catalog.pg_description d WHERE d.objoid = c.oid)
+    OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel p WHERE p.prrelid = c.oid)
+    OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s WHERE s.stxrelid = c.oid)
+    OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+                WHERE d.refobjid = c.oid AND d.refclassid = 'pg_catalog.pg_class'::regclass
+                  AND d.deptype <> 'i')
+    OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)
+    OR c.relowner <> (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user)
+    OR (SELECT array_agg((a.attname, a.atttypid, a.atttypmod, a.attnotnull)::text ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+       IS DISTINCT FROM
+       (SELECT array_agg((a.attname, a.atttypid, a.atttypmod, a.attnotnull)::text ORDER BY a.attnum)
+          FROM pg_catalog.pg_attribute a
+         WHERE a.attrelid = $2::text::regclass AND a.attnum > 0 AND NOT a.attisdropped)
+  FROM pg_catalog.pg_class c
+ WHERE c.oid = $1::text::regclass";
+
+/// Puts the staged rows in the place of the target's.
+async fn replace(client: &Client, detail: &Detail) -> Result<()> {
+    let target = detail.target.quoted();
+    client
+        .run(&format!("LOCK TABLE {target} IN ACCESS EXCLUSIVE MODE"))
+        .await?;
+    let row = client
+        .query_one(HAS_DEPENDANTS, &[&target, &detail.staging.quoted()])
+        .await?;
+    if row.is_some_and(|row| !row.get::<_, bool>(0)) {
+        drop_table(client, &detail.target).await?;
+        return rename(client, detail).await;
+    }
+    // DELETE fires triggers and keeps tables that refer to this one in order.
+    client.run(&format!("DELETE FROM {target}")).await?;
+    insert(client, detail, "").await
+}
+
+/// Adds the staged rows, and changes those whose key is there already. Of
+/// staged rows with the same key the last one counts.
+async fn upsert(client: &Client, detail: &Detail) -> Result<()> {
+    let key = quoted(&detail.key);
+    let others: Vec<_> = detail
+        .columns
+        .iter()
+        .filter(|name| !detail.key.contains(name))
+        .map(|name| format!("{0} = excluded.{0}", identifier(name)))
+        .collect();
+    let action = match others[..] {
+        [] => "DO NOTHING".to_owned(),
+        _ => format!("DO UPDATE SET {}", others.join(", ")),
+    };
+    let columns = detail.quoted_columns();
+    let upsert = format!(
+        "INSERT INTO {} ({columns})
+         SELECT DISTINCT ON ({key}) {columns} FROM {} ORDER BY {key}, ctid DESC
+         ON CONFLICT ({key}) {action}",
+        detail.target.quoted(),
+        detail.staging.quoted()
+    );
+    client.run(&upsert).await
+}
+
+/// Gives a new target its primary key, once the staged rows have one row a key.
+async fn add_key(client: &Client, detail: &Detail) -> Result<()> {
+    let (target, key) = (detail.target.quoted(), quoted(&detail.key));
+    let conditions: Vec<_> = detail
+        .key
+        .iter()
+        .map(|name| format!("older.{0} = newer.{0}", identifier(name)))
+        .collect();
+    let statements = format!(
+        "DELETE FROM {target} older USING {target} newer
+          WHERE {} AND older.ctid < newer.ctid;
+         ALTER TABLE {target} ADD PRIMARY KEY ({key})",
+        conditions.join(" AND ")
+    );
+    client.run(&statements).await
+}

@@ -1,0 +1,105 @@
+//! Tables by name: where rows go.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use vesicle_connector::{Error, Result};
+use vesicle_postgres::catalog::{self, Column};
+use vesicle_postgres_client::{Client, identifier};
+
+/// A table by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableName {
+    /// The schema it is in.
+    pub schema: String,
+    /// Its own name.
+    pub table: String,
+}
+
+impl TableName {
+    /// The table that a stream is written to: what follows the last dot of its
+    /// name.
+    pub fn of_stream(stream: &str, schema: &str) -> Self {
+        let table = stream.rsplit_once('.').map_or(stream, |(_, table)| table);
+        Self {
+            schema: schema.to_owned(),
+            table: table.to_owned(),
+        }
+    }
+
+    /// The name as SQL writes it.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", identifier(&self.schema), identifier(&self.table))
+    }
+
+    /// The columns; none if there is no such table.
+    ///
+    /// # Errors
+    ///
+    /// `schema` if the name stands for something that rows cannot be written
+    /// to; what the server says.
+    pub async fn columns(&self, client: &Client) -> Result<Option<Vec<Column>>> {
+        let found = client.query_one(FIND, &[&self.schema, &self.table]).await?;
+        let Some(row) = found else { return Ok(None) };
+        let (oid, kind): (u32, String) = (row.get("oid"), row.get("kind"));
+        if !["r", "p"].contains(&kind.as_str()) {
+            let message = format!(
+                "{}: {self} is not a table; rows can be written to tables only",
+                client.place()
+            );
+            return Err(Error::schema("not-a-table", message));
+        }
+        let rows = client.query(catalog::COLUMNS, &[&oid]).await?;
+        let rows: Vec<_> = rows.iter().map(columns_row).collect();
+        catalog::columns(&rows).map(Some)
+    }
+}
+
+const FIND: &str = "\
+SELECT c.oid, c.relkind::text AS kind
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1 AND c.relname = $2";
+
+fn columns_row(row: &vesicle_postgres_client::Row) -> catalog::Row {
+    catalog::Row {
+        column: row.get("column"),
+        depth: row.get("depth"),
+        not_null: row.get("not_null"),
+        generated: row.get("generated"),
+        dimensions: row.get("dimensions"),
+        oid: row.get("oid"),
+        schema: row.get("schema"),
+        name: row.get("name"),
+        kind: row.get::<_, String>("kind").chars().next().unwrap_or('?'),
+        declared: row.get("declared"),
+        labels: row.get("labels"),
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// Whether tables can be made in a schema, which may not be there yet.
+///
+/// # Errors
+///
+/// `permission` if they cannot; what the server says.
+pub async fn check_schema(client: &Client, schema: &str) -> Result<()> {
+    let allowed = "\
+SELECT CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)
+            THEN pg_catalog.has_schema_privilege($1, 'CREATE, USAGE')
+            ELSE pg_catalog.has_database_privilege(current_database(), 'CREATE') END";
+    let row = client.query_one(allowed, &[&schema]).await?;
+    if row.is_some_and(|row| row.get(0)) {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: the user may not make tables in the schema {schema}; grant it CREATE and USAGE there",
+        client.place()
+    );
+    Err(Error::permission("cannot-create", message))
+}

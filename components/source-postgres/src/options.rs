@@ -1,0 +1,61 @@
+//! What the document may say of the source.
+
+use vesicle_connector::{Config, Opt, Result, Spec, SyncMode};
+use vesicle_postgres::{Numeric, Options as Mapping};
+use vesicle_postgres_client::Options as Server;
+
+/// The options, read.
+pub struct Options {
+    /// The server.
+    pub server: Server,
+    /// Where streams without a schema of their own are.
+    pub schema: String,
+    /// What types become.
+    pub mapping: Mapping,
+}
+
+/// What the source is and takes.
+pub fn spec() -> Spec {
+    let mut spec = Spec::new(
+        "source-postgres",
+        env!("CARGO_PKG_VERSION"),
+        "Reads tables and views of PostgreSQL",
+    );
+    for key in Server::keys() {
+        spec = spec.option(key);
+    }
+    spec.option(
+        Opt::text("schema")
+            .default("public")
+            .identity()
+            .doc("Where tables without a schema of their own are"),
+    )
+    .option(
+        Opt::choice("numeric", &["text", "decimal"])
+            .default("text")
+            .identity()
+            .doc("What numeric becomes: text keeps NaN and every digit, decimal refuses NaN"),
+    )
+    .sync_modes(&[SyncMode::FullRefresh])
+}
+
+impl Options {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// `configuration` for values that cannot be.
+    pub fn parse(config: &Config) -> Result<Self> {
+        let numeric = config.get::<String>("numeric")?;
+        Ok(Self {
+            server: Server::parse(config)?,
+            schema: config.get("schema")?.unwrap_or_else(|| "public".into()),
+            mapping: Mapping {
+                numeric: match numeric.as_deref() {
+                    Some("decimal") => Numeric::Decimal,
+                    _ => Numeric::Text,
+                },
+            },
+        })
+    }
+}
