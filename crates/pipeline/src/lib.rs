@@ -23,6 +23,7 @@ mod place;
 pub mod plan;
 pub mod run;
 pub mod sample;
+mod shape;
 pub mod state;
 pub mod workshop;
 
