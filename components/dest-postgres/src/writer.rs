@@ -79,7 +79,7 @@ impl TableWriter {
                 self.detail.quoted_columns()
             );
             let mut into = self.client.copy_in(&copy).await?;
-            into.send(Bytes::from_static(&wire::HEADER)).await?;
+            into.send(Bytes::from_static(wire::HEADER)).await?;
             self.copy = Some(Copy {
                 into,
                 rows: 0,
@@ -113,7 +113,7 @@ impl Writer for TableWriter {
         let (mut rows, mut bytes) = (0, 0);
         match self.copy.take() {
             Some(mut copy) => {
-                copy.into.send(Bytes::from_static(&wire::TRAILER)).await?;
+                copy.into.send(Bytes::from_static(wire::TRAILER)).await?;
                 let taken = copy.into.finish().await?;
                 (rows, bytes) = (copy.rows, copy.bytes);
                 if taken != rows {

@@ -135,6 +135,7 @@ impl Error {
             Self::Component { .. } => Exit::Component,
             Self::Connector { failure, .. } => exit_of(failure),
             Self::Stuck { .. } => Exit::Limit,
+            Self::State(StateError::NotFound { .. }) => Exit::Unavailable,
             Self::State(_) => Exit::State,
             Self::Folder { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 Exit::Denied

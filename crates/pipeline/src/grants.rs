@@ -4,14 +4,16 @@
 //! a key of the configuration; writing the value of that key is the document's
 //! grant, anything else is granted by name under `permissions`.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 use vesicle_pool::Manifest;
 use vesicle_pool::manifest::Session;
-use vesicle_pool::wasi::{Endpoint, FolderGrant, Grants};
+use vesicle_pool::wasi::{Endpoint, FileGrant, FolderGrant, Grants};
 use vesicle_session::{Postgres, Secret, UnknownTls};
 
 use crate::document::{self, Cause, Diagnostic, Document, OptionKind, OptionSpec, Position, Value};
@@ -73,7 +75,7 @@ impl Granting<'_> {
                 }
                 OptionKind::Directory => {
                     let write = asked.write.contains(&reference(&option.name));
-                    self.folder(&option.name, write, &mut granted);
+                    self.folder(&option.name, write, &mut granted, &mut errors);
                 }
                 _ => {}
             }
@@ -121,7 +123,7 @@ impl Granting<'_> {
             }
         }
         files.sort_by(|a, b| a.guest.cmp(&b.guest));
-        files.dedup();
+        self.tell_apart(key, &mut files, granted);
         let paths = files.iter().map(|file| Json::from(file.guest.as_str()));
         granted.config.insert(key.to_owned(), paths.collect());
         if read {
@@ -129,10 +131,35 @@ impl Granting<'_> {
         }
     }
 
-    fn folder(&self, key: &str, write: bool, granted: &mut Granted) {
+    /// Keeps the first name of each file, and says so where there is another.
+    fn tell_apart(&self, key: &str, files: &mut Vec<FileGrant>, granted: &mut Granted) {
+        let mut names: HashMap<PathBuf, String> = HashMap::new();
+        files.retain(|file| match names.entry(file.host.clone()) {
+            Entry::Vacant(new) => {
+                new.insert(file.guest.clone());
+                true
+            }
+            Entry::Occupied(known) => {
+                if *known.get() != file.guest {
+                    granted.warnings.push(format!(
+                        "{key}: {} and {} are the same file; it is read once",
+                        known.get(),
+                        file.guest
+                    ));
+                }
+                false
+            }
+        });
+    }
+
+    fn folder(&self, key: &str, write: bool, granted: &mut Granted, errors: &mut Vec<Diagnostic>) {
         let Some(path) = self.config.get(key).and_then(Json::as_str) else {
             return;
         };
+        if self.base.join(path).is_file() {
+            let message = format!("{path} is a file; a folder is needed here");
+            errors.push(self.document.diagnostic(self.place(key, 0), message));
+        }
         let guest = tidy(path);
         granted
             .config

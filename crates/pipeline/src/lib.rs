@@ -24,6 +24,7 @@ pub mod plan;
 pub mod run;
 pub mod sample;
 pub mod session;
+mod shape;
 pub mod state;
 pub mod workshop;
 

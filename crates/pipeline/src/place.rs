@@ -47,13 +47,15 @@ impl Plan {
     /// The part of the document that a connector is made from.
     fn part(&self, role: Role, component: &str) -> Option<&document::Connector> {
         let document = &self.document;
-        let mut parts = match role {
-            Role::Source => vec![&document.source.connector],
-            Role::Transform => document.transforms.iter().map(|t| &t.connector).collect(),
-            Role::Destination => vec![&document.destination.connector],
-        };
-        parts.retain(|part| part.uses.value == component);
-        parts.first().copied()
+        match role {
+            Role::Source => Some(&document.source.connector),
+            Role::Transform => {
+                let mut transforms = document.transforms.iter();
+                let transform = transforms.find(|transform| transform.name == component);
+                transform.map(|transform| &transform.connector)
+            }
+            Role::Destination => Some(&document.destination.connector),
+        }
     }
 
     fn stream_position(&self, name: &str) -> Option<Position> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use vesicle_pool::Audit;
+use vesicle_pool::wasi::FileGrant;
 
 use crate::connector::bindings::StreamRequest;
 use crate::connector::bindings::types::{Format, SyncMode as WitSync, WriteMode as WitWrite};
@@ -35,6 +36,8 @@ pub struct Plan {
     pub destination: Arc<Connector>,
     /// What tells this pipeline's source from another.
     pub identity: Json,
+    /// What tells its destination from another.
+    pub destination_identity: Json,
     /// The streams.
     pub streams: Vec<StreamPlan>,
     /// Hides secrets in whatever is printed or stored.
@@ -80,17 +83,20 @@ impl Plan {
             audit: &audit,
         };
         let mut wrong = Vec::new();
-        let mut parts = vec![(&document.source.connector, Role::Source)];
-        parts.extend(
-            document
-                .transforms
-                .iter()
-                .map(|t| (&t.connector, Role::Transform)),
-        );
-        parts.push((&document.destination.connector, Role::Destination));
+        let (source, destination) = (&document.source, &document.destination);
+        let mut parts = vec![(
+            &source.connector,
+            &source.connector.uses.value,
+            Role::Source,
+        )];
+        let transforms = document.transforms.iter();
+        parts.extend(transforms.map(|t| (&t.connector, &t.name, Role::Transform)));
+        let connector = &destination.connector;
+        parts.push((connector, &connector.uses.value, Role::Destination));
         let mut made = Vec::new();
-        for (part, role) in parts {
-            match workshop.make(setting, part, role, &mut redactor).await {
+        for (part, called, role) in parts {
+            let making = workshop.make(setting, part, role, called, &mut redactor);
+            match making.await {
                 Ok(one) => made.push(one),
                 Err(Error::Document(errors)) => wrong.extend_from_slice(errors.as_slice()),
                 Err(other) => return Err(other),
@@ -109,6 +115,7 @@ impl Plan {
             identity: source.identity,
             source: source.connector,
             transforms: made.into_iter().map(|m| m.connector).collect(),
+            destination_identity: destination.identity,
             destination: destination.connector,
             base: base.to_owned(),
             streams,
@@ -187,10 +194,14 @@ impl Plan {
     pub fn describe(&self) -> String {
         let mut lines = vec![format!("pipeline {}", self.document.pipeline.value)];
         for connector in self.connectors() {
+            let alias = match connector.name == connector.component {
+                true => String::new(),
+                false => format!("{} = ", connector.name),
+            };
             lines.push(format!(
-                "  {:<12} {} {} ({} MiB memory, stuck after {})",
+                "  {:<12} {alias}{} {} ({} MiB memory, stuck after {})",
                 connector.role.to_string(),
-                connector.name,
+                connector.component,
                 connector.spec.version,
                 connector.budget.memory >> 20,
                 document::show_duration(connector.idle_timeout),
@@ -226,7 +237,7 @@ impl Plan {
         if let Some(path) = self.state_path() {
             lines.push(format!("  state        {}", path.display()));
         }
-        self.redactor.redact(&lines.join("\n"))
+        self.redactor.only_secrets().redact(&lines.join("\n"))
     }
 
     /// The plan, for programs.
@@ -237,7 +248,8 @@ impl Plan {
             .map(|connector| {
                 json!({
                     "role": connector.role,
-                    "use": connector.name,
+                    "name": connector.name,
+                    "use": connector.component,
                     "version": connector.spec.version,
                     "memory_bytes": connector.budget.memory,
                     "may": may(connector),
@@ -281,7 +293,7 @@ fn may(connector: &Connector) -> Vec<String> {
             .files
             .iter()
             .take(SHOWN)
-            .map(|f| format!("read {}", f.guest)),
+            .map(|file| format!("read {}", as_linked(file))),
     );
     if grants.files.len() > SHOWN {
         lines.push(format!("read {} more files", grants.files.len() - SHOWN));
@@ -317,6 +329,15 @@ fn may(connector: &Connector) -> Vec<String> {
         lines.push("reach nothing".into());
     }
     lines
+}
+
+/// A file as the guest opens it, and what it is a link to.
+fn as_linked(file: &FileGrant) -> String {
+    let written = Path::new(&file.guest);
+    if file.host.ends_with(written.file_name().unwrap_or_default()) {
+        return file.guest.clone();
+    }
+    format!("{}, a link to {}", file.guest, file.host.display())
 }
 
 /// The first and the last.

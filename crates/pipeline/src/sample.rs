@@ -5,6 +5,8 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_ipc::convert::try_schema_from_ipc_buffer;
 use arrow_ipc::reader::StreamDecoder;
+use arrow_json::WriterBuilder;
+use arrow_json::writer::JsonArray;
 use arrow_schema::{ArrowError, DataType};
 use tokio::sync::mpsc;
 use vesicle_flow::{Counters, Failure as FlowFailure, Flow, Gauge, Pass, Receiver, Stop, queue};
@@ -12,11 +14,9 @@ use vesicle_flow::{Counters, Failure as FlowFailure, Flow, Gauge, Pass, Receiver
 use crate::connector::bindings::Partition;
 use crate::connector::bindings::types::Frame;
 use crate::connector::limits::within_limits;
-use crate::connector::{
-    CommittedCursors, Connector, Failure, ReadTask, Role, SourceCalls, TransformCalls,
-    TransformTask,
-};
+use crate::connector::{CommittedCursors, Connector, Failure, ReadTask, Role, TransformTask};
 use crate::plan::{Plan, StreamPlan};
+use crate::shape::{Shape, by};
 use crate::{Error, Result};
 
 /// The queue of a sample, in bytes.
@@ -29,28 +29,12 @@ const QUEUE: usize = 8 << 20;
 /// Whatever a connector says.
 pub async fn sample(plan: &Plan, stream: &StreamPlan, limit: usize) -> Result<Vec<RecordBatch>> {
     let name = &stream.request.name;
-    let by = |connector: &Arc<Connector>, failure: Failure| Error::Connector {
-        role: connector.role,
-        component: connector.name.clone(),
-        stream: Some(name.clone()),
-        failure,
-    };
-    let held = SourceCalls(&plan.source)
-        .plan(&stream.request)
-        .await
-        .map_err(|failure| by(&plan.source, failure))?;
-    let mut schema = held.plan.schema.clone();
-    for transform in &plan.transforms {
-        schema = TransformCalls(transform)
-            .plan(name, &schema)
-            .await
-            .map_err(|failure| by(transform, failure))?;
-    }
+    let Shape { held, schema } = plan.shape(stream).await?;
     let mut rows = Rows::new(limit);
     let broken = |error: ArrowError| {
         let last = plan.transforms.last().unwrap_or(&plan.source);
         let message = format!("what it emitted cannot be decoded: {error}");
-        by(last, Failure::Crashed { message })
+        by(last, name, Failure::Crashed { message })
     };
     rows.take(Frame::Schema(schema)).map_err(broken)?;
     for partition in &held.plan.partitions {
@@ -264,41 +248,20 @@ pub fn table(rows: &[RecordBatch]) -> Result<String> {
         .map_err(|e| Error::Defect(e.to_string()))
 }
 
-/// Rows as objects of texts, for programs. NULL is null.
+/// Rows as objects, for programs: numbers as numbers, NULL as null, the types
+/// that JSON does not have as texts.
 ///
 /// # Errors
 ///
 /// [`Error::Defect`] where a value cannot be shown.
-pub fn rows(rows: &[RecordBatch]) -> Result<Vec<serde_json::Value>> {
-    use arrow_array::Array as _;
-    use arrow_cast::display::{ArrayFormatter, FormatOptions};
-
-    let options = FormatOptions::default();
-    let mut objects = Vec::new();
-    for batch in rows {
-        let schema = batch.schema();
-        let columns = batch
-            .columns()
-            .iter()
-            .map(|column| ArrayFormatter::try_new(column, &options))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|e| Error::Defect(e.to_string()))?;
-        for row in 0..batch.num_rows() {
-            let object: serde_json::Map<_, _> = schema
-                .fields()
-                .iter()
-                .zip(batch.columns().iter().zip(&columns))
-                .map(|(field, (array, format))| {
-                    let value = if array.is_null(row) {
-                        serde_json::Value::Null
-                    } else {
-                        format.value(row).to_string().into()
-                    };
-                    (field.name().clone(), value)
-                })
-                .collect();
-            objects.push(object.into());
-        }
-    }
-    Ok(objects)
+pub fn rows(rows: &[RecordBatch]) -> Result<serde_json::Value> {
+    let defect = |error: &dyn std::fmt::Display| Error::Defect(error.to_string());
+    let mut text = Vec::new();
+    let mut writer = WriterBuilder::new()
+        .with_explicit_nulls(true)
+        .build::<_, JsonArray>(&mut text);
+    let rows: Vec<_> = rows.iter().collect();
+    writer.write_batches(&rows).map_err(|e| defect(&e))?;
+    writer.finish().map_err(|e| defect(&e))?;
+    serde_json::from_slice(&text).map_err(|e| defect(&e))
 }

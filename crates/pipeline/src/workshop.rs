@@ -153,7 +153,8 @@ impl Workshop {
         })
     }
 
-    /// Makes the connector that a part of the document describes.
+    /// Makes the connector that a part of the document describes; reports call
+    /// it `called`.
     ///
     /// # Errors
     ///
@@ -164,6 +165,7 @@ impl Workshop {
         setting: Setting<'_>,
         part: &document::Connector,
         role: Role,
+        called: &str,
         redactor: &mut Redactor,
     ) -> Result<Made> {
         let document = setting.document;
@@ -212,7 +214,7 @@ impl Workshop {
             message: error.to_string(),
         };
         let wasi = Arc::new(Wasi::new(
-            name,
+            called,
             granted.grants.clone(),
             setting.audit.clone(),
         ));
@@ -234,7 +236,8 @@ impl Workshop {
             .min(asked);
         let connector = Connector {
             role,
-            name: name.clone(),
+            name: called.to_owned(),
+            component: name.clone(),
             spec: introduced.spec,
             config: Json::Object(granted.config).to_string(),
             budget: Budget::default().with_memory(memory).with_fuel(fuel),

@@ -34,6 +34,10 @@ async fn carry_out(args: &DocumentArgs) -> Result<Exit, Failed> {
         .check()
         .await
         .map_err(|failure| failed(&plan.source, failure))?;
+    for stream in &plan.streams {
+        let shaped = plan.shape(stream).await;
+        shaped.map_err(|error| Failed::of_plan(&plan, error))?;
+    }
     // A folder that is not there yet is made by the run, not by the check.
     if plan
         .destination

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use vesicle_pipeline::Exit;
+use vesicle_pipeline::connector::bindings::types::Spec;
+use vesicle_pipeline::document::{OptionKind, OptionSpec};
+use vesicle_pipeline::{Exit, workshop};
 use vesicle_pool::manifest::Permissions;
 use vesicle_pool::{Manifest, Surface};
 
@@ -13,19 +15,60 @@ use crate::cli::{Format, InspectArgs};
 use crate::output::{Failed, grouped, print_json, print_text};
 use crate::session;
 
-/// Prints what a component could touch, without running it.
-pub fn run(args: &InspectArgs) -> Result<Exit, Failed> {
+/// Prints what a component could touch and, of a connector, which options it
+/// takes: it runs for that, with nothing to reach.
+pub async fn run(args: &InspectArgs) -> Result<Exit, Failed> {
     let path = find(&args.component)?;
     let shown = path.display();
     let bytes = std::fs::read(&path)
         .map_err(|e| Failed::new(Exit::Component, format!("cannot read {shown}: {e}")))?;
     let surface =
         Surface::read(&bytes).map_err(|e| Failed::new(Exit::Component, format!("{shown}: {e}")))?;
+    let spec = spec(&path, &surface).await;
     match args.output.output {
-        Format::Json => print_json(&as_json(&path, &bytes, &surface)),
-        Format::Text => print_text(&as_text(&path, &bytes, &surface)),
+        Format::Json => print_json(&as_json(&path, &bytes, &surface, spec.as_ref().ok())),
+        Format::Text => print_text(&as_text(&path, &bytes, &surface, &spec)),
     }
     Ok(Exit::Success)
+}
+
+/// What a connector says it is; why it says nothing.
+async fn spec(path: &Path, surface: &Surface) -> Result<Spec, String> {
+    let name = surface.manifest.as_ref().map(|manifest| &*manifest.name);
+    let workshop = session::workshop().map_err(|failed| failed.message)?;
+    let introduced = workshop.introduce(name.unwrap_or("it"), path, false).await;
+    Ok(introduced.map_err(|error| error.to_string())?.spec)
+}
+
+/// How the value of an option is written, in words.
+fn kind(kind: &OptionKind) -> String {
+    match kind {
+        OptionKind::Text => "text".to_owned(),
+        OptionKind::Integer => "integer".to_owned(),
+        OptionKind::Number => "number".to_owned(),
+        OptionKind::Boolean => "true or false".to_owned(),
+        OptionKind::Choice(words) => words.join(" | "),
+        OptionKind::Texts => "a text or a list".to_owned(),
+        OptionKind::Mapping => "names and words".to_owned(),
+        OptionKind::Files => "files".to_owned(),
+        OptionKind::Directory => "a folder".to_owned(),
+    }
+}
+
+/// An option, on one line.
+fn option_line(option: &OptionSpec, width: usize) -> String {
+    let mut notes = vec![kind(&option.kind)];
+    if option.required {
+        notes.push("required".into());
+    }
+    if option.secret {
+        notes.push("secret".into());
+    }
+    if let Some(default) = &option.default {
+        notes.push(format!("default {default}"));
+    }
+    let notes = notes.join(", ");
+    format!("  {:<width$}  {} ({notes})", option.name, option.doc)
 }
 
 fn find(component: &str) -> Result<PathBuf, Failed> {
@@ -99,7 +142,7 @@ fn hash(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn as_text(path: &Path, bytes: &[u8], surface: &Surface) -> String {
+fn as_text(path: &Path, bytes: &[u8], surface: &Surface, spec: &Result<Spec, String>) -> String {
     let mut lines = Vec::new();
     match &surface.manifest {
         Some(Manifest {
@@ -128,6 +171,16 @@ fn as_text(path: &Path, bytes: &[u8], surface: &Surface) -> String {
             );
         }
     }
+    match spec {
+        Ok(spec) => {
+            let options = workshop::options(&spec.options);
+            lines.push("takes, under config".into());
+            let width = options.iter().map(|option| option.name.len()).max();
+            let width = width.unwrap_or_default();
+            lines.extend(options.iter().map(|option| option_line(option, width)));
+        }
+        Err(reason) => lines.push(format!("does not say what it takes: {reason}")),
+    }
     lines.push("could use, where granted".into());
     for (words, interfaces) in capabilities(surface) {
         lines.push(format!("  {words}"));
@@ -148,7 +201,17 @@ fn as_text(path: &Path, bytes: &[u8], surface: &Surface) -> String {
     lines.join("\n")
 }
 
-fn as_json(path: &Path, bytes: &[u8], surface: &Surface) -> serde_json::Value {
+fn as_json(path: &Path, bytes: &[u8], surface: &Surface, spec: Option<&Spec>) -> serde_json::Value {
+    let options = spec.map(|spec| {
+        let options = workshop::options(&spec.options);
+        let options = options.into_iter().map(|option| {
+            json!({
+                "name": option.name, "kind": kind(&option.kind), "required": option.required,
+                "default": option.default, "secret": option.secret, "doc": option.doc,
+            })
+        });
+        options.collect::<Vec<_>>()
+    });
     let manifest = surface.manifest.as_ref().map(|manifest| {
         json!({
             "name": manifest.name, "kind": manifest.kind, "version": manifest.version,
@@ -165,6 +228,7 @@ fn as_json(path: &Path, bytes: &[u8], surface: &Surface) -> serde_json::Value {
         "size": bytes.len(),
         "sha256": hash(bytes),
         "manifest": manifest,
+        "options": options,
         "capabilities": capabilities(surface),
         "imports": surface.imports.keys().chain(&surface.root_imports).collect::<Vec<_>>(),
         "exports": surface.exports.keys().chain(&surface.root_exports).collect::<Vec<_>>(),

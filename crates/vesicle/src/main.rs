@@ -49,7 +49,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::Run(args) => run::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Discover(args) => discover::run(args).await,
-        Command::Inspect(args) => inspect::run(&args),
+        Command::Inspect(args) => inspect::run(&args).await,
         Command::Components(args) => components::run(&args),
         Command::State(args) => state::run(args),
         Command::New(args) => new::run(&args),

@@ -48,7 +48,7 @@ impl Failed {
     /// What went wrong with a connector of a plan, with the place in the
     /// document that is at fault, if one is.
     pub fn of_plan(plan: &Plan, error: Error) -> Self {
-        Self::of(&plan.place(error), None).redact(&plan.redactor)
+        Self::of(&plan.place(error), Some(&plan.document.text)).redact(&plan.redactor)
     }
 
     /// The same without secrets.

@@ -151,16 +151,19 @@ async fn dry_run(plan: &Plan, args: &RunArgs) -> Result<Exit, Failed> {
             .map_err(|error| Failed::of_plan(plan, error))?;
         printed.push((&stream.request.name, rows));
     }
-    for (name, rows) in &printed {
-        match args.document.output.output {
-            Format::Text => {
+    match args.document.output.output {
+        Format::Text => {
+            for (name, rows) in &printed {
                 print_text(name);
                 print_text(&sample::table(rows)?);
             }
-            Format::Json => print_json(&json!({
-                "stream": name,
-                "rows": sample::rows(rows)?,
-            })),
+        }
+        Format::Json => {
+            let mut streams = Vec::new();
+            for (name, rows) in &printed {
+                streams.push(json!({ "stream": name, "rows": sample::rows(rows)? }));
+            }
+            print_json(&json!({ "streams": streams }));
         }
     }
     eprintln!("nothing was written");

@@ -67,8 +67,11 @@ impl std::fmt::Display for Role {
 pub struct Connector {
     /// What it does.
     pub role: Role,
-    /// The name in the document, or of the component.
+    /// What reports call it: no other of the pipeline's transforms has the
+    /// same.
     pub name: String,
+    /// The component, as the document names it.
+    pub component: String,
     /// What it says it is and takes.
     pub spec: Spec,
     /// Its configuration, as it gets it.

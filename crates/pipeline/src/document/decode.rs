@@ -20,7 +20,7 @@ const VERSION: &str = "1.0";
 
 /// Reads the root of a document. `None` after a problem was noted.
 pub(super) fn document(
-    path: &str,
+    (path, text): (&str, &str),
     root: &Value,
     environment: FromEnvironment,
     problems: &Problems<'_>,
@@ -62,6 +62,7 @@ pub(super) fn document(
     version?;
     Some(Document {
         path: path.to_owned(),
+        text: text.to_owned(),
         pipeline: pipeline?,
         source: source?,
         transforms,

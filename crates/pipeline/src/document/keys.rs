@@ -123,7 +123,7 @@ pub static STREAM: Section = Section {
         required(
             "name",
             Kind::Text,
-            "Its name, as the source gives it: `flights`, `public.orders`.",
+            "Its name, as the source gives it: `flights`, `public.orders`. It names the folder or table at the destination too; source-file, which has one stream, takes any.",
         ),
         default(
             "sync_mode",
@@ -314,7 +314,7 @@ pub static LIMITS: Section = Section {
         optional(
             "idle_timeout",
             Kind::Duration(SECOND, DAY),
-            "How long it may make no progress: read, write or answer nothing. Without it, as long as it likes.",
+            "How long it may make no progress: read, write or answer nothing. Without it, 5 minutes.",
         ),
         optional(
             "fuel",

@@ -90,7 +90,7 @@ impl Document {
         let text = text(path, source)?;
         let problems = Problems::new(path);
         let document = syntax::read(text, environment, &problems)
-            .and_then(|(root, used)| decode::document(path, &root, used, &problems));
+            .and_then(|(root, used)| decode::document((path, text), &root, used, &problems));
         match (problems.finish(), document) {
             (Some(found), _) => Err(found),
             (None, Some(document)) => Ok(document),

@@ -22,6 +22,8 @@ use std::time::Duration;
 pub struct Document {
     /// The document's name, as the user gave it.
     pub path: String,
+    /// Its text, to show lines of.
+    pub text: String,
     /// The pipeline's name: up to 128 letters, digits, `_`, `.` and `-`.
     pub pipeline: Spanned<String>,
     /// Where rows come from.

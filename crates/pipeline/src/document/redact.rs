@@ -46,6 +46,18 @@ impl Redactor {
         }
     }
 
+    /// The same without variables: for texts that say what is granted, which is
+    /// of no use under another name.
+    pub fn only_secrets(&self) -> Redactor {
+        let secrets = self.secrets.iter();
+        Redactor {
+            secrets: secrets
+                .filter(|(_, shown)| shown == HIDDEN)
+                .cloned()
+                .collect(),
+        }
+    }
+
     /// A text without the secrets.
     pub fn redact(&self, text: &str) -> String {
         let present: Vec<_> = self

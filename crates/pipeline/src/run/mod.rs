@@ -102,6 +102,7 @@ fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepare
     let lock = state.lock(name)?;
     state.claim(name, &plan.identity)?;
     make_folders(plan)?;
+    let destination = &plan.destination_identity;
     let (run, resumed) = match state.unfinished(name)? {
         Some(run) if options.fresh => {
             progress.say(&format!(
@@ -110,9 +111,10 @@ fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepare
                 rows(run.rows)
             ));
             state.end_run(&run.id, RunStatus::Abandoned, None)?;
-            (state.begin_run(name)?, false)
+            (state.begin_run(name, destination)?, false)
         }
         Some(run) => {
+            let resumed = state.resume_run(&run.id, destination)?;
             progress.say(&format!(
                 "going on with run {}, begun {} and {}, with {} written; --fresh would begin anew",
                 run.id,
@@ -125,9 +127,9 @@ fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepare
                 },
                 rows(run.rows)
             ));
-            (state.resume_run(&run.id)?, true)
+            (resumed, true)
         }
-        None => (state.begin_run(name)?, false),
+        None => (state.begin_run(name, destination)?, false),
     };
     Ok((Arc::new(state), lock, run, resumed))
 }

@@ -11,13 +11,14 @@ use super::fail_point::fail_point;
 use super::partition::Move;
 use super::progress::{Progress, StreamProgress};
 use super::report::StreamReport;
+use crate::Result;
 use crate::connector::bindings::types::{SyncMode, WriteMode as WitWrite};
 use crate::connector::bindings::{Load, LoadRequest, ReadPlan};
-use crate::connector::{Connector, DestinationCalls, Failure, SourceCalls, TransformCalls};
+use crate::connector::{DestinationCalls, Failure};
 use crate::document::WriteMode;
 use crate::plan::{Plan, StreamPlan};
+use crate::shape::{Shape, by};
 use crate::state::{AdoptedCursor, Start, State, StreamStatus};
-use crate::{Error, Result};
 
 /// How often a stream is tried again without getting further.
 const RETRIES: u32 = 5;
@@ -131,27 +132,11 @@ impl Context<'_> {
             plan, state, run, ..
         } = *self;
         let name = &stream.request.name;
-        let by = |connector: &Arc<Connector>, failure: Failure| Error::Connector {
-            role: connector.role,
-            component: connector.name.clone(),
-            stream: Some(name.clone()),
-            failure,
-        };
-        let held = SourceCalls(&plan.source)
-            .plan(&stream.request)
-            .await
-            .map_err(|failure| by(&plan.source, failure))?;
-        let mut schema = held.plan.schema.clone();
-        for transform in &plan.transforms {
-            schema = TransformCalls(transform)
-                .plan(name, &schema)
-                .await
-                .map_err(|failure| by(transform, failure))?;
-        }
+        let Shape { held, schema } = plan.shape(stream).await?;
         let load = self
             .begin(stream, &held.plan, schema, fresh)
             .await
-            .map_err(|failure| by(&plan.destination, failure))?;
+            .map_err(|failure| by(&plan.destination, name, failure))?;
         fail_point("begun");
         if load.complete {
             state.begin_stream(run, name, held.plan.snapshot.as_deref(), Start::Onward)?;
@@ -171,7 +156,7 @@ impl Context<'_> {
         let summary = DestinationCalls(&plan.destination)
             .finish(&load)
             .await
-            .map_err(|failure| by(&plan.destination, failure))?;
+            .map_err(|failure| by(&plan.destination, name, failure))?;
         fail_point("finished");
         state.end_stream(run, name, StreamStatus::Completed)?;
         Ok(Outcome::Complete(summary))

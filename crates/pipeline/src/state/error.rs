@@ -34,6 +34,23 @@ pub enum StateError {
         given: String,
     },
 
+    /// The run writes to another destination.
+    #[error(
+        "run {run} of pipeline {pipeline} was interrupted while it wrote to {}, and the document now names {}; change it back to go on, or abandon that run with --fresh, which leaves what it has written where it is",
+        in_words(known),
+        in_words(given)
+    )]
+    OtherDestination {
+        /// The pipeline.
+        pipeline: String,
+        /// The run.
+        run: String,
+        /// The destination that the run began with, as JSON.
+        known: String,
+        /// The destination of the document, as JSON.
+        given: String,
+    },
+
     /// The file was written by a newer version of Vesicle.
     #[error(
         "{} was written by a newer version of Vesicle (format {found}, this one knows {known}); use that version, or name another file as state.connection",

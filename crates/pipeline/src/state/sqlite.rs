@@ -151,12 +151,16 @@ impl State for SqliteState {
         self.transact(|transaction| runs::claim(transaction, pipeline, identity))
     }
 
-    fn begin_run(&self, pipeline: &str) -> Result<Run, StateError> {
-        self.transact(|transaction| runs::begin(transaction, pipeline))
+    fn begin_run(
+        &self,
+        pipeline: &str,
+        destination: &serde_json::Value,
+    ) -> Result<Run, StateError> {
+        self.transact(|transaction| runs::begin(transaction, pipeline, destination))
     }
 
-    fn resume_run(&self, run: &str) -> Result<Run, StateError> {
-        self.transact(|transaction| runs::resume(transaction, run))
+    fn resume_run(&self, run: &str, destination: &serde_json::Value) -> Result<Run, StateError> {
+        self.transact(|transaction| runs::resume(transaction, run, destination))
     }
 
     fn end_run(

@@ -29,18 +29,21 @@ pub trait State: Send + Sync {
     /// [`StateError::OtherSource`] if the name belongs to another.
     fn claim(&self, pipeline: &str, identity: &serde_json::Value) -> Result<Claim, StateError>;
 
-    /// Begins a run of a claimed pipeline.
+    /// Begins a run of a claimed pipeline. `destination` is short JSON that
+    /// people can read, and is what the run writes to until it ends.
     ///
     /// # Errors
     /// [`StateError::Unfinished`] while the pipeline has an open run,
     /// [`StateError::UnknownPipeline`] if it is not claimed.
-    fn begin_run(&self, pipeline: &str) -> Result<Run, StateError>;
+    fn begin_run(&self, pipeline: &str, destination: &serde_json::Value)
+    -> Result<Run, StateError>;
 
     /// Goes on with an open run.
     ///
     /// # Errors
-    /// [`StateError::WrongStatus`] if it is not open.
-    fn resume_run(&self, run: &str) -> Result<Run, StateError>;
+    /// [`StateError::WrongStatus`] if it is not open,
+    /// [`StateError::OtherDestination`] if it writes to another.
+    fn resume_run(&self, run: &str, destination: &serde_json::Value) -> Result<Run, StateError>;
 
     /// Ends an open run. Ending it as abandoned discards its pending letters.
     ///

@@ -44,7 +44,7 @@ impl Fixture {
             .state
             .claim("p", &json!({"use": "source-file"}))
             .unwrap();
-        let run = fixture.state.begin_run("p").unwrap();
+        let run = fixture.state.begin_run("p", &json!("out")).unwrap();
         fixture
             .state
             .begin_stream(&run.id, "s", Some("snap"), Start::Afresh)

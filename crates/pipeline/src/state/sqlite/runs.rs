@@ -44,7 +44,11 @@ pub(super) fn claim(
     .into())
 }
 
-pub(super) fn begin(transaction: &Transaction<'_>, pipeline: &str) -> Result<Run, Fault> {
+pub(super) fn begin(
+    transaction: &Transaction<'_>,
+    pipeline: &str,
+    destination: &serde_json::Value,
+) -> Result<Run, Fault> {
     if let Some(open) = unfinished(transaction, pipeline)? {
         return Err(StateError::Unfinished {
             pipeline: pipeline.to_owned(),
@@ -55,14 +59,40 @@ pub(super) fn begin(transaction: &Transaction<'_>, pipeline: &str) -> Result<Run
     must_exist(transaction, pipeline)?;
     let id = uuid::Uuid::now_v7().to_string();
     transaction.execute(
-        "INSERT INTO runs (id, pipeline, started, status) VALUES (?1, ?2, ?3, ?4)",
-        params![id, pipeline, now().to_string(), RunStatus::Running.word()],
+        "INSERT INTO runs (id, pipeline, started, status, destination) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            id,
+            pipeline,
+            now().to_string(),
+            RunStatus::Running.word(),
+            destination.to_string()
+        ],
     )?;
     get(transaction, &id, "begin")
 }
 
-pub(super) fn resume(transaction: &Transaction<'_>, run: &str) -> Result<Run, Fault> {
-    open(transaction, run, "be resumed")?;
+pub(super) fn resume(
+    transaction: &Transaction<'_>,
+    run: &str,
+    destination: &serde_json::Value,
+) -> Result<Run, Fault> {
+    let found = open(transaction, run, "be resumed")?;
+    let known: Option<String> =
+        transaction.query_row("SELECT destination FROM runs WHERE id = ?1", [run], |row| {
+            row.get(0)
+        })?;
+    if let Some(known) = known
+        && serde_json::from_str::<serde_json::Value>(&known)
+            .is_ok_and(|known| known != *destination)
+    {
+        return Err(StateError::OtherDestination {
+            pipeline: found.pipeline,
+            run: run.to_owned(),
+            known,
+            given: destination.to_string(),
+        }
+        .into());
+    }
     transaction.execute(
         "UPDATE runs SET status = ?2, ended = NULL, error = NULL, attempts = attempts + 1 WHERE id = ?1",
         params![run, RunStatus::Running.word()],

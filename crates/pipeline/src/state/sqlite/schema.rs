@@ -7,7 +7,7 @@ pub(super) const APPLICATION: i64 = 0x5645_5349;
 
 /// What brings a file from each format to the next. The number of steps is the
 /// format of a file that is up to date.
-const STEPS: &[&str] = &[TABLES];
+const STEPS: &[&str] = &[TABLES, DESTINATIONS];
 
 /// The newest format.
 pub(super) const FORMAT: i64 = STEPS.len() as i64;
@@ -105,3 +105,6 @@ CREATE TABLE letters (
 
 CREATE INDEX letters_of_run ON letters (run, stream, partition, settled, sequence);
 ";
+
+/// What a run writes to; NULL for those of before.
+const DESTINATIONS: &str = "ALTER TABLE runs ADD COLUMN destination TEXT;";

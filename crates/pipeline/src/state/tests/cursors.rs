@@ -122,7 +122,7 @@ fn a_cursor_outlives_its_run_and_the_next_one_counts_from_nothing() {
         .state
         .end_run(&run.id, RunStatus::Completed, None)
         .unwrap();
-    let next = fixture.state.begin_run("p").unwrap();
+    let next = fixture.state.begin_run("p", &json!("out")).unwrap();
     fixture
         .state
         .begin_stream(&next.id, "s", None, Start::Onward)

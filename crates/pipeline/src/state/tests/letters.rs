@@ -110,7 +110,7 @@ fn letters_are_listed_by_stream_run_and_page() {
 fn a_crash_after_the_destinations_commit_keeps_its_letters_and_drops_later_ones() {
     let (fixture, run) = waiting();
     let fixture = fixture.reopen();
-    fixture.state.resume_run(&run.id).unwrap();
+    fixture.state.resume_run(&run.id, &json!("out")).unwrap();
     fixture
         .state
         .adopt(&run.id, "s", &[adopted("0", "c2")])
@@ -128,7 +128,7 @@ fn a_crash_after_the_destinations_commit_keeps_its_letters_and_drops_later_ones(
 fn a_crash_before_the_destinations_commit_drops_its_letters() {
     let (fixture, run) = waiting();
     let fixture = fixture.reopen();
-    fixture.state.resume_run(&run.id).unwrap();
+    fixture.state.resume_run(&run.id, &json!("out")).unwrap();
     fixture
         .state
         .adopt(&run.id, "s", &[adopted("0", "c1")])
@@ -184,7 +184,7 @@ fn letters_of_the_runs_before_stay_when_a_stream_starts_again() {
         .state
         .end_run(&run.id, RunStatus::Completed, None)
         .unwrap();
-    let next = fixture.state.begin_run("p").unwrap();
+    let next = fixture.state.begin_run("p", &json!("out")).unwrap();
     fixture
         .state
         .begin_stream(&next.id, "s", None, Start::Afresh)

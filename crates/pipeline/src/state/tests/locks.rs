@@ -103,7 +103,7 @@ fn two_states_on_one_file_wait_for_each_other() {
     let (fixture, run) = Fixture::running();
     let other = SqliteState::open(&fixture.path()).unwrap();
     other.claim("q", &json!({})).unwrap();
-    let other_run = other.begin_run("q").unwrap();
+    let other_run = other.begin_run("q", &json!("out")).unwrap();
     other
         .begin_stream(&other_run.id, "s", None, Start::Afresh)
         .unwrap();

@@ -47,7 +47,7 @@ fn a_run_begins_ends_and_is_listed() {
     );
     assert!(ended.ended.unwrap() >= ended.started);
     assert_eq!(fixture.state.unfinished("p").unwrap(), None);
-    let next = fixture.state.begin_run("p").unwrap();
+    let next = fixture.state.begin_run("p", &json!("out")).unwrap();
     let summary = fixture.state.list().unwrap().pop().unwrap();
     assert_eq!(summary.last_run.unwrap().id, next.id);
     assert_eq!(
@@ -66,7 +66,7 @@ fn a_run_whose_process_was_killed_is_found_running_and_resumed() {
         (found.id.as_str(), found.status, found.rows),
         (run.id.as_str(), RunStatus::Running, 10)
     );
-    let resumed = fixture.state.resume_run(&found.id).unwrap();
+    let resumed = fixture.state.resume_run(&found.id, &json!("out")).unwrap();
     assert_eq!((resumed.status, resumed.attempts), (RunStatus::Running, 2));
     let partition = fixture.state.partitions("p", "s").unwrap().pop().unwrap();
     assert_eq!((partition.cursor.as_str(), partition.sequence), ("c1", 1));
@@ -81,12 +81,12 @@ fn failed_and_interrupted_runs_are_open_and_no_other_can_begin() {
             .end_run(&run.id, status, Some("the disk is full"))
             .unwrap();
         assert_eq!(ended.error.as_deref(), Some("the disk is full"));
-        let refused = fixture.state.begin_run("p").unwrap_err();
+        let refused = fixture.state.begin_run("p", &json!("out")).unwrap_err();
         assert!(
             matches!(refused, StateError::Unfinished { .. }),
             "{refused}"
         );
-        let resumed = fixture.state.resume_run(&run.id).unwrap();
+        let resumed = fixture.state.resume_run(&run.id, &json!("out")).unwrap();
         assert_eq!(
             (resumed.status, resumed.error, resumed.ended),
             (RunStatus::Running, None, None)
@@ -101,12 +101,18 @@ fn an_abandoned_run_makes_room_for_another_and_is_not_resumed() {
         .state
         .end_run(&run.id, RunStatus::Abandoned, None)
         .unwrap();
-    let refused = fixture.state.resume_run(&run.id).unwrap_err();
+    let refused = fixture
+        .state
+        .resume_run(&run.id, &json!("out"))
+        .unwrap_err();
     assert_eq!(
         refused.to_string(),
         format!("run {} is abandoned, so it cannot be resumed", run.id)
     );
-    assert_ne!(fixture.state.begin_run("p").unwrap().id, run.id);
+    assert_ne!(
+        fixture.state.begin_run("p", &json!("out")).unwrap().id,
+        run.id
+    );
 }
 
 #[test]
@@ -116,7 +122,7 @@ fn what_is_not_there_is_told() {
         folder: _folder,
     } = Fixture::new();
     assert!(matches!(
-        state.begin_run("p"),
+        state.begin_run("p", &json!("out")),
         Err(StateError::UnknownPipeline { .. })
     ));
     assert!(matches!(
@@ -128,7 +134,7 @@ fn what_is_not_there_is_told() {
         Err(StateError::UnknownPipeline { .. })
     ));
     assert!(matches!(
-        state.resume_run("r"),
+        state.resume_run("r", &json!("out")),
         Err(StateError::WrongStatus { .. })
     ));
     assert_eq!(state.unfinished("p").unwrap(), None);
@@ -210,4 +216,23 @@ fn all_about_a_pipeline_is_shown_and_goes_into_json() {
         updated.ends_with('Z') && updated.parse::<jiff::Timestamp>().is_ok(),
         "{updated}"
     );
+}
+
+#[test]
+fn an_open_run_is_not_gone_on_with_at_another_destination() {
+    let (fixture, run) = Fixture::running();
+    let other = json!({"use": "dest-file", "config": {"path": "elsewhere"}});
+    let refused = fixture.state.resume_run(&run.id, &other).unwrap_err();
+    let message = refused.to_string();
+    assert!(
+        message.contains("wrote to \"out\"") && message.contains("dest-file (path: elsewhere)"),
+        "{message}"
+    );
+    assert_eq!(fixture.run(&run).attempts, 1);
+    let next = fixture
+        .state
+        .end_run(&run.id, RunStatus::Abandoned, None)
+        .and_then(|_| fixture.state.begin_run("p", &other))
+        .unwrap();
+    fixture.state.resume_run(&next.id, &other).unwrap();
 }
