@@ -317,7 +317,7 @@ fn may(connector: &Connector) -> Vec<String> {
         connector
             .sessions
             .iter()
-            .map(|session| format!("have sessions with {session}, without the password")),
+            .map(|session| format!("have sessions with {session}, signed in by the host")),
     );
     lines.extend(
         grants
