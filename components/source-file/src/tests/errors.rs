@@ -76,6 +76,35 @@ fn a_value_that_does_not_fit_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_float_that_would_lose_digits_after_the_sample_does_not_fit() {
+    for value in ["99999999999999.99", "1.0e400", "1.0e-310", "1e5"] {
+        for (name, contents) in [
+            ("a.csv", format!("n\n1.5\n{value}\n")),
+            ("a.jsonl", format!("{{\"n\":1.5}}\n{{\"n\":{value}}}\n")),
+        ] {
+            let (_files, config) = Files::with(name, contents);
+            let error = fails(&with(config, "sample_rows", json!(1)));
+            let expected = format!("\"{value}\" is not of type float64, which the rows before");
+            assert!(error.message.contains(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_declared_float_rounds_but_never_becomes_infinite() {
+    for (kind, value) in [
+        ("float64", "1e400"),
+        ("float64", "-1e400"),
+        ("float32", "1e39"),
+    ] {
+        let (_files, config) = Files::with("a.csv", format!("n\n{value}\n"));
+        let error = fails(&with(config, "columns", json!({ "n": kind })));
+        let expected = format!("\"{value}\" is not of type {kind}, as columns declares it");
+        assert!(error.message.contains(&expected), "{error}");
+    }
+}
+
+#[test]
 fn text_of_another_encoding_is_refused() {
     assert_eq!(
         failure("a.csv", b"a,b\n1,caf\xe9\n"),
