@@ -9,6 +9,9 @@
 //! # Write modes
 //!
 //! *append* adds files to the folder; they become visible with each commit.
+//! They need the format and the columns of the files that are there, which they
+//! are written in the order of, and for text files the same compression,
+//! delimiter and spelling of NULL.
 //! Starting afresh removes the files of the unfinished load, also the visible
 //! ones. *replace* keeps its files hidden until the load is finished, and then
 //! swaps the folders; between the two renames of a swap the folder is missing
@@ -26,6 +29,7 @@
 //! writes `NaN`, `Infinity` and `-Infinity` as strings, as JSON has no such
 //! numbers, and NULL as `null`.
 
+mod dialect;
 pub mod disk;
 mod encoder;
 pub mod layout;

@@ -1,10 +1,18 @@
 //! Compares the columns of two schemas.
 
-use arrow_schema::Schema;
+use arrow_schema::{FieldRef, Schema};
 use vesicle_connector::{Error, Result};
 
 /// What to do where rows are not those that their load was begun for.
 pub const BEGIN_ANEW: &str = "run with --fresh to begin the load anew";
+
+/// The columns of a schema in the order that another one has them; those that
+/// it has not come last.
+pub fn in_order_of(order: &Schema, schema: &Schema) -> Schema {
+    let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
+    fields.sort_by_key(|field| order.index_of(field.name()).unwrap_or(usize::MAX));
+    Schema::new_with_metadata(fields, schema.metadata().clone())
+}
 
 /// Makes sure that two schemas have the same columns, in any order. Where they
 /// have not, the error ends with the advice.

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use arrow_schema::Schema;
 use vesicle_connector::{Error, Load, LoadRequest, Result, Summary};
 
+use crate::dialect::Difference;
 use crate::disk::Disk;
 use crate::encoder::{self, PartFile};
 use crate::layout::StreamFolders;
@@ -80,6 +82,7 @@ impl<'a> Stream<'a> {
                 status: Status::Open,
                 snapshot: None,
                 format: finished.format,
+                dialect: finished.dialect.clone(),
                 schema: finished.schema.clone(),
             };
             return Ok(Load {
@@ -125,6 +128,7 @@ impl<'a> Stream<'a> {
             run: run.to_owned(),
             adopted_by: load.adopted_by.clone(),
             format: load.format,
+            dialect: load.dialect.clone(),
             schema: load.schema.clone(),
             rows: parts().map(|part| part.rows).sum(),
             bytes: parts().map(|part| part.bytes).sum(),
@@ -241,10 +245,13 @@ impl<'a> Stream<'a> {
     }
 
     fn start(&self, mut record: Record, request: &LoadRequest, mode: Mode) -> Result<Load> {
-        match mode {
-            Mode::Replace => mend::check_foreign(self.disk, &self.folders)?,
-            Mode::Append => self.check_appendable(&record, request)?,
-        }
+        let schema = match mode {
+            Mode::Replace => {
+                mend::check_foreign(self.disk, &self.folders)?;
+                request.schema.as_ref().clone()
+            }
+            Mode::Append => self.appendable(&record, request)?,
+        };
         let load = Unfinished {
             run: request.run.clone(),
             adopted_by: Vec::new(),
@@ -253,7 +260,8 @@ impl<'a> Stream<'a> {
             status: Status::Open,
             snapshot: request.snapshot.clone(),
             format: self.options.encoding.format(),
-            schema: request.schema.as_ref().clone(),
+            dialect: self.options.encoding.dialect(),
+            schema,
         };
         self.disk.make_folder(&self.folders.staging(&load.run))?;
         if mode == Mode::Append {
@@ -308,6 +316,10 @@ impl<'a> Stream<'a> {
         if load.format != format {
             return changed("format", load.format.word(), format.word());
         }
+        let dialect = self.options.encoding.dialect();
+        if let Some(Difference { key, was, is }) = load.dialect.difference(&dialect) {
+            return changed(key, &format!("{was:?}"), &format!("{is:?}"));
+        }
         shape::check_same(
             &place.to_string(),
             "the unfinished load",
@@ -317,8 +329,9 @@ impl<'a> Stream<'a> {
         )
     }
 
-    /// Makes sure that the files of this load go with the ones that are there.
-    fn check_appendable(&self, record: &Record, request: &LoadRequest) -> Result<()> {
+    /// The columns in the order of the files that are there, with which the
+    /// files of this load have to go.
+    fn appendable(&self, record: &Record, request: &LoadRequest) -> Result<Schema> {
         let place = self.folders.visible.display().to_string();
         let there = self.disk.list(&self.folders.visible)?;
         let prefix = names::run_prefix(&request.run);
@@ -329,12 +342,10 @@ impl<'a> Stream<'a> {
             );
             return Err(Error::conflict("unknown-part", message).without_retry());
         }
-        let Some(finished) = &record.finished else {
-            return Ok(());
+        let has_parts = there.iter().any(|name| names::is_part(name));
+        let Some(finished) = record.finished.as_ref().filter(|_| has_parts) else {
+            return Ok(request.schema.as_ref().clone());
         };
-        if !there.iter().any(|name| names::is_part(name)) {
-            return Ok(());
-        }
         let format = self.options.encoding.format();
         if finished.format != format {
             let message = format!(
@@ -345,13 +356,22 @@ impl<'a> Stream<'a> {
             );
             return Err(Error::schema("other-format", message));
         }
+        let dialect = self.options.encoding.dialect();
+        if let Some(Difference { key, was, is }) = finished.dialect.difference(&dialect) {
+            let message = format!(
+                "{place}: its files are written with {key}: {was:?}, this load writes {is:?}; set \
+                 {key} back, or choose another path"
+            );
+            return Err(Error::schema("other-format", message));
+        }
         shape::check_same(
             &place,
             "its files",
             &finished.schema,
             &request.schema,
             "choose another path, or write_mode: replace",
-        )
+        )?;
+        Ok(shape::in_order_of(&finished.schema, &request.schema))
     }
 
     /// Writes a file without rows where there would be none.
