@@ -4,7 +4,6 @@
 //! folder is durable once the folder is synced. Memory is bounded: a Parquet
 //! row group ends when it holds 32 MiB.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use vesicle_connector::{Error, Result};
 
 use crate::disk::{self, Disk};
 use crate::options::{Encoding, Format};
+use crate::output::Output;
 use crate::shape;
 use crate::text::{self, Table};
 
@@ -36,7 +36,7 @@ pub struct PartFile {
 }
 
 enum Encoder {
-    Parquet(Box<ArrowWriter<BufWriter<File>>>),
+    Parquet(Box<ArrowWriter<BufWriter<Output>>>),
     Text {
         table: Table,
         buffer: Vec<u8>,
@@ -45,8 +45,8 @@ enum Encoder {
 }
 
 enum Sink {
-    Plain(File),
-    Gzip(Box<GzEncoder<File>>),
+    Plain(Output),
+    Gzip(Box<GzEncoder<Output>>),
 }
 
 impl PartFile {
@@ -164,10 +164,7 @@ impl PartFile {
             }
         };
         disk.sync_file(&file, &path)?;
-        let metadata = file
-            .metadata()
-            .map_err(|error| disk::failed(&path, error))?;
-        Ok(metadata.len())
+        Ok(file.written())
     }
 }
 

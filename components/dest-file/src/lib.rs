@@ -36,6 +36,7 @@ pub mod layout;
 pub mod mend;
 mod names;
 mod options;
+pub mod output;
 mod record;
 mod shape;
 pub mod stream;
@@ -84,6 +85,9 @@ impl Destination for FileDestination {
         self.disk.make_folder(folder)?;
         let probe = folder.join(".vesicle-check");
         File::create(&probe).map_err(|error| {
+            if disk::is_full(&error) {
+                return disk::failed(folder, error);
+            }
             let message = format!("{}: cannot write to the folder: {error}", folder.display());
             Error::permission("not-writable", message)
         })?;
