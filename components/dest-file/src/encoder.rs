@@ -21,6 +21,7 @@ use crate::options::{Encoding, Format};
 use crate::output::Output;
 use crate::shape;
 use crate::text::{self, Table};
+use crate::words::Word;
 
 /// How much is written at once.
 const BUFFER: usize = 512 * 1024;
@@ -204,7 +205,7 @@ pub fn check_schema(encoding: &Encoding, schema: &Schema) -> Result<()> {
             let message = format!(
                 "column {:?} is of type {}, which {format} files cannot hold; {advice}",
                 field.name(),
-                field.data_type()
+                Word(field.data_type())
             );
             return Err(Error::schema("unsupported-type", message));
         }

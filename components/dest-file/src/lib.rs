@@ -41,6 +41,7 @@ mod record;
 mod shape;
 pub mod stream;
 mod text;
+mod words;
 pub mod writer;
 
 use std::fs::File;

@@ -3,6 +3,8 @@
 use arrow_schema::{FieldRef, Schema};
 use vesicle_connector::{Error, Result};
 
+use crate::words;
+
 /// What to do where rows are not those that their load was begun for.
 pub const BEGIN_ANEW: &str = "run with --fresh to begin the load anew";
 
@@ -32,10 +34,9 @@ pub fn check_same(place: &str, whose: &str, was: &Schema, is: &Schema, advice: &
         match is.field_with_name(name) {
             Err(_) => return differs(format!("column {name:?} of {whose} is not in the stream")),
             Ok(other) if other.data_type() != field.data_type() => {
+                let (was, is) = words::tell_apart(field.data_type(), other.data_type());
                 return differs(format!(
-                    "column {name:?} of {whose} is of type {}, in the stream it is {}",
-                    field.data_type(),
-                    other.data_type()
+                    "column {name:?} of {whose} is of type {was}, in the stream it is {is}"
                 ));
             }
             Ok(_) => {}

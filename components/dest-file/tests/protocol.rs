@@ -8,6 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
 use common::*;
 use serde_json::json;
 use vesicle_connector::testing::{self, Item, block_on};
@@ -253,7 +254,7 @@ fn files_of_other_columns_or_formats_are_not_appended_to() {
     assert!(
         error
             .message
-            .contains("column \"id\" of its files is of type Int64, in the stream it is Utf8"),
+            .contains("column \"id\" of its files is of type int64, in the stream it is text"),
         "{error}"
     );
     other.schema = numbers(0, 0).project(&[0]).unwrap().schema();
@@ -277,6 +278,20 @@ fn files_of_other_columns_or_formats_are_not_appended_to() {
         .load(&destination(&config(root.path(), "parquet")), &replace)
         .unwrap();
     assert_eq!(visible(root.path()).len(), 10);
+}
+
+#[test]
+fn a_type_that_a_format_cannot_hold_is_named_in_the_users_words() {
+    let root = tempfile::tempdir().unwrap();
+    let mut request = request("one", WriteMode::Append);
+    let item = Arc::new(Field::new("item", DataType::Int64, true));
+    let list = Field::new("tags", DataType::List(item), true);
+    request.schema = Arc::new(Schema::new(vec![list]));
+    assert_eq!(
+        begin_fails(&config(root.path(), "csv"), &request).message,
+        "column \"tags\" is of type list of int64, which csv files cannot hold; write jsonl or \
+         parquet, or drop the column"
+    );
 }
 
 #[test]
