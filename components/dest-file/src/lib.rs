@@ -11,7 +11,8 @@
 //! *append* adds files to the folder; they become visible with each commit.
 //! They need the format and the columns of the files that are there, which they
 //! are written in the order of, and for text files the same compression,
-//! delimiter and spelling of NULL.
+//! delimiter and spelling of NULL. A column that its source saw no value of
+//! (metadata `vesicle:untyped`) takes the type that it has in them.
 //! Starting afresh removes the files of the unfinished load, also the visible
 //! ones. *replace* keeps its files hidden until the load is finished, and then
 //! swaps the folders; between the two renames of a swap the folder is missing
@@ -41,6 +42,7 @@ mod record;
 mod shape;
 pub mod stream;
 mod text;
+mod untyped;
 mod words;
 pub mod writer;
 

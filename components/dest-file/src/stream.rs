@@ -18,6 +18,7 @@ use crate::names;
 use crate::options::Options;
 use crate::record::{Finished, Manifest, Mode, Part, Record, Status, Unfinished};
 use crate::shape;
+use crate::untyped;
 
 /// The partition that a file without rows is said to be of.
 const NO_PARTITION: &str = "none";
@@ -248,7 +249,7 @@ impl<'a> Stream<'a> {
         let schema = match mode {
             Mode::Replace => {
                 mend::check_foreign(self.disk, &self.folders)?;
-                request.schema.as_ref().clone()
+                untyped::settle(&Schema::empty(), &request.schema)
             }
             Mode::Append => self.appendable(&record, request)?,
         };
@@ -324,7 +325,7 @@ impl<'a> Stream<'a> {
             &place.to_string(),
             "the unfinished load",
             &load.schema,
-            &request.schema,
+            &untyped::settle(&load.schema, &request.schema),
             shape::BEGIN_ANEW,
         )
     }
@@ -344,7 +345,7 @@ impl<'a> Stream<'a> {
         }
         let has_parts = there.iter().any(|name| names::is_part(name));
         let Some(finished) = record.finished.as_ref().filter(|_| has_parts) else {
-            return Ok(request.schema.as_ref().clone());
+            return Ok(untyped::settle(&Schema::empty(), &request.schema));
         };
         let format = self.options.encoding.format();
         if finished.format != format {
@@ -364,14 +365,15 @@ impl<'a> Stream<'a> {
             );
             return Err(Error::schema("other-format", message));
         }
+        let schema = untyped::settle(&finished.schema, &request.schema);
         shape::check_same(
             &place,
             "its files",
             &finished.schema,
-            &request.schema,
+            &schema,
             "choose another path, or write_mode: replace",
         )?;
-        Ok(shape::in_order_of(&finished.schema, &request.schema))
+        Ok(shape::in_order_of(&finished.schema, &schema))
     }
 
     /// Writes a file without rows where there would be none.

@@ -52,6 +52,11 @@ impl Guess {
         self.0 |= other.0;
     }
 
+    /// Whether no value was seen.
+    pub fn saw_nothing(self) -> bool {
+        self.0 == 0
+    }
+
     /// The type that holds all that was seen; text if nothing was.
     pub fn kind(self) -> Kind {
         match self.0 {

@@ -20,6 +20,10 @@
 //! integers, `1e5` is a float, whose digits may be rounded, a date is a
 //! timestamp), but what would become infinite does not fit.
 //!
+//! A column of which the sample has no value is text, and marked as such with
+//! the metadata `vesicle:untyped` of its Arrow field, so that a file without
+//! rows can be appended to a table of any types.
+//!
 //! # NULL
 //!
 //! In CSV a field that is not quoted and spelled as one of `null_values` is

@@ -1,5 +1,6 @@
 //! What CSV files mean.
 
+use arrow_schema::Field;
 use serde_json::json;
 
 use super::{Files, columns, fails, gzip, read, rows, with};
@@ -70,6 +71,26 @@ fn a_header_alone_is_a_stream_of_no_rows() {
     assert_eq!(columns(&output), ["a: Utf8", "b: Utf8"]);
     assert_eq!(output.rows(), 0);
     assert_eq!(output.checkpoints(), [r#"{"file":1,"offset":0,"line":1}"#]);
+}
+
+#[test]
+fn a_column_is_marked_as_untyped_if_the_sample_has_no_value_of_it() {
+    let marked = |config: &serde_json::Value| {
+        let output = read(config);
+        let schema = output.schema().unwrap();
+        let is_marked = |field: &Field| field.metadata().contains_key("vesicle:untyped");
+        let fields = schema.fields().iter().filter(|field| is_marked(field));
+        fields.map(|field| field.name().clone()).collect::<Vec<_>>()
+    };
+    let (_files, config) = Files::with("a.csv", "a,b,c\n1,,NA\n2,,x\n");
+    assert_eq!(marked(&config), ["b"]);
+    let declared = with(config.clone(), "columns", json!({ "b": "text" }));
+    assert!(marked(&declared).is_empty());
+    assert!(marked(&with(config, "sample_rows", json!(0))).is_empty());
+    let (_files, config) = Files::with("a.csv", "a,b\n");
+    assert_eq!(marked(&config), ["a", "b"]);
+    let (_files, config) = Files::with("a.jsonl", "{\"a\":null,\"b\":\"\"}\n");
+    assert_eq!(marked(&config), ["a"]);
 }
 
 #[test]
