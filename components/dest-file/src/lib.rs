@@ -30,6 +30,7 @@
 //! writes `NaN`, `Infinity` and `-Infinity` as strings, as JSON has no such
 //! numbers, and NULL as `null`.
 
+mod agreement;
 mod dialect;
 pub mod disk;
 mod encoder;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use arrow_schema::Schema;
 use vesicle_connector::{Error, Load, LoadRequest, Result, Summary};
 
-use crate::dialect::Difference;
 use crate::disk::Disk;
 use crate::encoder::{self, PartFile};
 use crate::layout::StreamFolders;
@@ -17,7 +16,6 @@ use crate::mend;
 use crate::names;
 use crate::options::Options;
 use crate::record::{Finished, Manifest, Mode, Part, Record, Status, Unfinished};
-use crate::shape;
 use crate::untyped;
 
 /// The partition that a file without rows is said to be of.
@@ -298,82 +296,6 @@ impl<'a> Stream<'a> {
             cursors: manifests.iter().filter_map(Manifest::cursor).collect(),
             detail,
         })
-    }
-
-    /// Makes sure that a load can go on as it was begun.
-    fn check_same(&self, load: &Unfinished, request: &LoadRequest, mode: Mode) -> Result<()> {
-        let place = self.folders.visible.display();
-        let changed = |what: &str, was: &str, is: &str| {
-            let message = format!(
-                "{place}: the unfinished load was begun with {what}: {was}, now it is {is}; set it \
-                 back to end the load, or run with --fresh to discard it"
-            );
-            Err(Error::conflict("load-changed", message).without_retry())
-        };
-        if load.mode != mode {
-            return changed("write_mode", load.mode.word(), mode.word());
-        }
-        let format = self.options.encoding.format();
-        if load.format != format {
-            return changed("format", load.format.word(), format.word());
-        }
-        let dialect = self.options.encoding.dialect();
-        if let Some(Difference { key, was, is }) = load.dialect.difference(&dialect) {
-            return changed(key, &format!("{was:?}"), &format!("{is:?}"));
-        }
-        shape::check_same(
-            &place.to_string(),
-            "the unfinished load",
-            &load.schema,
-            &untyped::settle(&load.schema, &request.schema),
-            shape::BEGIN_ANEW,
-        )
-    }
-
-    /// The columns in the order of the files that are there, with which the
-    /// files of this load have to go.
-    fn appendable(&self, record: &Record, request: &LoadRequest) -> Result<Schema> {
-        let place = self.folders.visible.display().to_string();
-        let there = self.disk.list(&self.folders.visible)?;
-        let prefix = names::run_prefix(&request.run);
-        if let Some(name) = there.iter().find(|name| name.starts_with(&prefix)) {
-            let message = format!(
-                "{place}: {name} is of the run {}, which the record does not know; move it away",
-                request.run
-            );
-            return Err(Error::conflict("unknown-part", message).without_retry());
-        }
-        let has_parts = there.iter().any(|name| names::is_part(name));
-        let Some(finished) = record.finished.as_ref().filter(|_| has_parts) else {
-            return Ok(untyped::settle(&Schema::empty(), &request.schema));
-        };
-        let format = self.options.encoding.format();
-        if finished.format != format {
-            let message = format!(
-                "{place}: its files are {}, this load writes {}; set format back, or choose \
-                 another path",
-                finished.format.word(),
-                format.word()
-            );
-            return Err(Error::schema("other-format", message));
-        }
-        let dialect = self.options.encoding.dialect();
-        if let Some(Difference { key, was, is }) = finished.dialect.difference(&dialect) {
-            let message = format!(
-                "{place}: its files are written with {key}: {was:?}, this load writes {is:?}; set \
-                 {key} back, or choose another path"
-            );
-            return Err(Error::schema("other-format", message));
-        }
-        let schema = untyped::settle(&finished.schema, &request.schema);
-        shape::check_same(
-            &place,
-            "its files",
-            &finished.schema,
-            &schema,
-            "choose another path, or write_mode: replace",
-        )?;
-        Ok(shape::in_order_of(&finished.schema, &schema))
     }
 
     /// Writes a file without rows where there would be none.
