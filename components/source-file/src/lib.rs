@@ -11,10 +11,18 @@
 //! first `sample_rows` rows of each file (and no more than 16 MiB of it): the
 //! narrowest of boolean, int64, float64, date, timestamp and timestamptz that
 //! holds every value without loss, or else text. `007`, `+49 151…` and
-//! integers beyond 64 bits stay text; a value after the sample that does not
+//! integers beyond 64 bits stay text. So do numbers with more digits than a
+//! float64 surely keeps, which are 15 (zeros at the ends and the exponent
+//! apart), or beyond its range, and what may be a code: an exponent without a
+//! point (`1e5`; `1.0e5` is a number). A value after the sample that does not
 //! fit is an error with file, line and column, never a NULL. `columns`
 //! declares a type; declared columns are read leniently (`+5` and `007` are
-//! integers, a date is a timestamp).
+//! integers, `1e5` is a float, whose digits may be rounded, a date is a
+//! timestamp), but what would become infinite does not fit.
+//!
+//! A column of which the sample has no value is text, and marked as such with
+//! the metadata `vesicle:untyped` of its Arrow field, so that a file without
+//! rows can be appended to a table of any types.
 //!
 //! # NULL
 //!
