@@ -11,11 +11,11 @@
 //! first `sample_rows` rows of each file (and no more than 16 MiB of it): the
 //! narrowest of boolean, int64, float64, date, timestamp and timestamptz that
 //! holds every value without loss, or else text. `007`, `+49 151…` and
-//! integers beyond 64 bits stay text. So do numbers with more digits than a
-//! float64 surely keeps, which are 15 (zeros at the ends and the exponent
-//! apart), or beyond its range, and what may be a code: an exponent without a
-//! point (`1e5`; `1.0e5` is a number). A value after the sample that does not
-//! fit is an error with file, line and column, never a NULL. `columns`
+//! integers beyond 64 bits stay text. So do numbers of which a float64 does
+//! not give back every digit, or beyond its range, and what may be a code: an
+//! exponent with neither point nor sign (`1e5`; `1.0e5` and `1e-05` are
+//! numbers). A value after the sample that does not fit is an error with file,
+//! line and column, never a NULL. `columns`
 //! declares a type; declared columns are read leniently (`+5` and `007` are
 //! integers, `1e5` is a float, whose digits may be rounded, a date is a
 //! timestamp), but what would become infinite does not fit.

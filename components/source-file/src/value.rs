@@ -159,23 +159,36 @@ fn long_float(text: &[u8], strict: bool) -> Option<f64> {
     is_kept.then_some(value)
 }
 
-/// Whether a number says all that its text says.
+/// Whether a number says all that its text says: every digit, and that it is a
+/// number at all, which `1e5` alone does not.
 fn says_all(value: f64, text: &[u8]) -> bool {
     let exponent = text.iter().position(|byte| matches!(byte, b'e' | b'E'));
-    let mantissa = &text[..exponent.unwrap_or(text.len())];
-    if exponent.is_some() && !mantissa.contains(&b'.') {
+    let (mantissa, exponent) = text.split_at(exponent.unwrap_or(text.len()));
+    if !mantissa.contains(&b'.') && matches!(exponent, [_, next, ..] if next.is_ascii_digit()) {
         return false;
     }
-    let digits = || mantissa.iter().filter(|byte| byte.is_ascii_digit());
-    let is_zero = |digit: &&u8| **digit == b'0';
-    let led = digits().count() - digits().take_while(is_zero).count();
-    let trailing = digits().rev().take_while(is_zero).count();
+    let digits = significant(mantissa);
     // Numbers below the normal ones keep fewer digits, zero none.
-    if led == 0 {
-        value == 0.0
-    } else {
-        value.is_normal() && led - trailing <= KEPT_DIGITS
+    if digits.is_empty() {
+        return value == 0.0;
     }
+    value.is_normal()
+        && (digits.len() <= KEPT_DIGITS || {
+            // The shortest text that is read as this number.
+            let shortest = format!("{value:e}");
+            let mantissa = shortest.split('e').next().unwrap_or_default();
+            significant(mantissa.as_bytes()) == digits
+        })
+}
+
+/// The digits of a mantissa, without the zeros before and after them.
+fn significant(mantissa: &[u8]) -> Vec<u8> {
+    let digits = mantissa.iter().copied().filter(u8::is_ascii_digit);
+    let mut digits: Vec<u8> = digits.skip_while(|digit| *digit == b'0').collect();
+    while digits.last() == Some(&b'0') {
+        digits.pop();
+    }
+    digits
 }
 
 /// Whether a text is one of the names of numbers that have no digits.
@@ -280,16 +293,20 @@ mod tests {
         for text in [
             "123456789012345678.91",
             "99999999999999.99",
-            "0.1234567890123456",
+            "0.12345678901234567",
             "1.0e400",
             "-1.0e400",
             "1.0e-400",
             "4.9e-324",
             "1e5",
-            "1E-7",
+            "1E7",
         ] {
             assert_eq!(read(text), None, "{text}");
         }
+        // As computers write what they have computed.
+        assert_eq!(read("0.30000000000000004"), Some(0.1 + 0.2));
+        assert_eq!(read("-2.220446049250313e-16"), Some(-f64::EPSILON));
+        assert_eq!(read("1e-05"), Some(1e-5));
         assert_eq!(read("9999999999999.99"), Some(9_999_999_999_999.99));
         assert_eq!(read("-999999999999.999"), Some(-999_999_999_999.999));
         assert_eq!(
