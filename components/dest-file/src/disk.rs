@@ -12,6 +12,8 @@ use std::rc::Rc;
 
 use vesicle_connector::{Error, Result};
 
+use crate::output::Output;
+
 /// Something that changes the file system, or makes a change durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -76,8 +78,9 @@ impl Disk {
     /// # Errors
     ///
     /// What the file system says.
-    pub fn create(&self, path: &Path) -> Result<File> {
-        self.take(Step::Create(path.to_owned()), || File::create(path), path)
+    pub fn create(&self, path: &Path) -> Result<Output> {
+        let create = || File::create(path).map(Output::new);
+        self.take(Step::Create(path.to_owned()), create, path)
     }
 
     /// Makes the contents of an open file durable.
@@ -85,8 +88,8 @@ impl Disk {
     /// # Errors
     ///
     /// What the file system says.
-    pub fn sync_file(&self, file: &File, path: &Path) -> Result<()> {
-        self.take(Step::SyncFile(path.to_owned()), || file.sync_all(), path)
+    pub fn sync_file(&self, file: &Output, path: &Path) -> Result<()> {
+        self.take(Step::SyncFile(path.to_owned()), || file.sync(), path)
     }
 
     /// Makes durable what a folder holds.
@@ -216,17 +219,46 @@ impl Disk {
 
 /// What the file system said about a path.
 pub fn failed(path: &Path, error: io::Error) -> Error {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            let message = format!(
-                "{}: the disk is full; make room and run again",
-                path.display()
-            );
-            Error::exhausted("disk-full", message)
-        }
-        _ => Error::from(error).context(path.display()),
+    let place = path.display();
+    if is_full(&error) {
+        let message = format!(
+            "{place}: no space left on device; free some and run again, what was committed is kept"
+        );
+        return Error::exhausted("disk-full", message);
     }
+    let is_bare = error.raw_os_error() == Some(IO_FAILED);
+    let error = Error::from(error).context(place);
+    if is_bare {
+        let message = format!(
+            "{}: the disk or its connection has failed; the log of the system says more",
+            error.message
+        );
+        return Error { message, ..error };
+    }
+    error
 }
+
+/// Whether there is no room left to write: on the disk, in the quota, in the
+/// largest file there may be.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let number = error.raw_os_error().filter(|_| IN_SANDBOX);
+    // Compressors may wrap the error of the file.
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+        || number.is_some_and(|number| WASI_FULL.contains(&number))
+        || inner.is_some_and(is_full)
+}
+
+/// Whether errors are numbered as WASI does.
+const IN_SANDBOX: bool = cfg!(target_os = "wasi");
+
+/// `EDQUOT`, `EFBIG` and `ENOSPC` of WASI, which the standard library has no
+/// kinds for.
+const WASI_FULL: [i32; 3] = [19, 22, 51];
+
+/// `EIO`: the file system has no reason to tell.
+const IO_FAILED: i32 = if IN_SANDBOX { 29 } else { 5 };
 
 fn unless_missing(result: io::Result<()>) -> io::Result<()> {
     match result {

@@ -4,12 +4,11 @@
 //! folder is durable once the folder is synced. Memory is bounded: a Parquet
 //! row group ends when it holds 32 MiB.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Schema, SchemaRef};
 use flate2::write::GzEncoder;
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
@@ -19,8 +18,11 @@ use vesicle_connector::{Error, Result};
 
 use crate::disk::{self, Disk};
 use crate::options::{Encoding, Format};
+use crate::output::Output;
 use crate::shape;
 use crate::text::{self, Table};
+use crate::untyped;
+use crate::words::Word;
 
 /// How much is written at once.
 const BUFFER: usize = 512 * 1024;
@@ -36,7 +38,7 @@ pub struct PartFile {
 }
 
 enum Encoder {
-    Parquet(Box<ArrowWriter<BufWriter<File>>>),
+    Parquet(Box<ArrowWriter<BufWriter<Output>>>),
     Text {
         table: Table,
         buffer: Vec<u8>,
@@ -45,8 +47,8 @@ enum Encoder {
 }
 
 enum Sink {
-    Plain(File),
-    Gzip(Box<GzEncoder<File>>),
+    Plain(Output),
+    Gzip(Box<GzEncoder<Output>>),
 }
 
 impl PartFile {
@@ -164,10 +166,7 @@ impl PartFile {
             }
         };
         disk.sync_file(&file, &path)?;
-        let metadata = file
-            .metadata()
-            .map_err(|error| disk::failed(&path, error))?;
-        Ok(metadata.len())
+        Ok(file.written())
     }
 }
 
@@ -207,7 +206,7 @@ pub fn check_schema(encoding: &Encoding, schema: &Schema) -> Result<()> {
             let message = format!(
                 "column {:?} is of type {}, which {format} files cannot hold; {advice}",
                 field.name(),
-                field.data_type()
+                Word(field.data_type())
             );
             return Err(Error::schema("unsupported-type", message));
         }
@@ -221,15 +220,25 @@ fn conform(schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch> {
         return Ok(batch);
     }
     let found = batch.schema_ref();
-    shape::check_same("the stream", "the load", schema, found, shape::BEGIN_ANEW)?;
-    let named = |name: &String| batch.column_by_name(name).cloned();
-    // The check found all of them.
-    let columns = schema
-        .fields()
-        .iter()
-        .filter_map(|field| named(field.name()));
+    let settled = untyped::settle(schema, found);
+    shape::check_same(
+        "the stream",
+        "the load",
+        schema,
+        &settled,
+        shape::BEGIN_ANEW,
+    )?;
+    // The check found all of them, and only untyped ones of another type.
+    let columns = schema.fields().iter().filter_map(|field| {
+        let column = batch.column_by_name(field.name())?;
+        Some(match column.data_type() == field.data_type() {
+            true => Ok(column.clone()),
+            false => untyped::nulls(column, field),
+        })
+    });
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let conformed = RecordBatch::try_new_with_options(schema.clone(), columns.collect(), &options);
+    let conformed = RecordBatch::try_new_with_options(schema.clone(), columns, &options);
     conformed.map_err(|error: ArrowError| Error::schema("other-columns", error.to_string()))
 }
 

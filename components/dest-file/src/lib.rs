@@ -9,6 +9,10 @@
 //! # Write modes
 //!
 //! *append* adds files to the folder; they become visible with each commit.
+//! They need the format and the columns of the files that are there, which they
+//! are written in the order of, and for text files the same compression,
+//! delimiter and spelling of NULL. A column that its source saw no value of
+//! (metadata `vesicle:untyped`) takes the type that it has in them.
 //! Starting afresh removes the files of the unfinished load, also the visible
 //! ones. *replace* keeps its files hidden until the load is finished, and then
 //! swaps the folders; between the two renames of a swap the folder is missing
@@ -26,16 +30,21 @@
 //! writes `NaN`, `Infinity` and `-Infinity` as strings, as JSON has no such
 //! numbers, and NULL as `null`.
 
+mod agreement;
+mod dialect;
 pub mod disk;
 mod encoder;
 pub mod layout;
 pub mod mend;
 mod names;
 mod options;
+pub mod output;
 mod record;
 mod shape;
 pub mod stream;
 mod text;
+mod untyped;
+mod words;
 pub mod writer;
 
 use std::fs::File;
@@ -80,6 +89,9 @@ impl Destination for FileDestination {
         self.disk.make_folder(folder)?;
         let probe = folder.join(".vesicle-check");
         File::create(&probe).map_err(|error| {
+            if disk::is_full(&error) {
+                return disk::failed(folder, error);
+            }
             let message = format!("{}: cannot write to the folder: {error}", folder.display());
             Error::permission("not-writable", message)
         })?;

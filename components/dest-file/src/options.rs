@@ -9,6 +9,8 @@ use parquet::basic::{BrotliLevel, Compression as Codec, GzipLevel};
 use serde::{Deserialize, Serialize};
 use vesicle_connector::{Config, Error, Opt, Result, Spec, WriteMode};
 
+use crate::dialect::Dialect;
+
 /// The extensions of the files that are written.
 pub const EXTENSIONS: [&str; 5] = ["parquet", "csv", "csv.gz", "jsonl", "jsonl.gz"];
 
@@ -63,6 +65,28 @@ impl Encoding {
             Self::Parquet(_) => Format::Parquet,
             Self::Csv { .. } => Format::Csv,
             Self::Jsonl { .. } => Format::Jsonl,
+        }
+    }
+
+    /// What text files have in common; Parquet files say themselves how they
+    /// are packed.
+    pub fn dialect(&self) -> Dialect {
+        let packed = |gzip: bool| Some(if gzip { "gzip" } else { "none" }.to_owned());
+        match self {
+            Self::Parquet(_) => Dialect::default(),
+            Self::Csv {
+                delimiter,
+                null,
+                gzip,
+            } => Dialect {
+                compression: packed(*gzip),
+                delimiter: Some(char::from(*delimiter).to_string()),
+                null: Some(null.clone()),
+            },
+            Self::Jsonl { gzip } => Dialect {
+                compression: packed(*gzip),
+                ..Dialect::default()
+            },
         }
     }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vesicle_connector::{Error, PartitionCursor, Result, WriteMode};
 
+use crate::dialect::Dialect;
 use crate::disk::Disk;
 use crate::options::Format;
 
@@ -87,6 +88,9 @@ pub struct Unfinished {
     pub snapshot: Option<String>,
     /// What its files are.
     pub format: Format,
+    /// How they are written.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// Their columns.
     pub schema: Schema,
 }
@@ -101,6 +105,9 @@ pub struct Finished {
     pub adopted_by: Vec<String>,
     /// What its files are.
     pub format: Format,
+    /// How they are written.
+    #[serde(default)]
+    pub dialect: Dialect,
     /// Their columns.
     pub schema: Schema,
     /// How many rows it wrote.

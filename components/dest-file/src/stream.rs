@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arrow_schema::Schema;
 use vesicle_connector::{Error, Load, LoadRequest, Result, Summary};
 
 use crate::disk::Disk;
@@ -15,7 +16,7 @@ use crate::mend;
 use crate::names;
 use crate::options::Options;
 use crate::record::{Finished, Manifest, Mode, Part, Record, Status, Unfinished};
-use crate::shape;
+use crate::untyped;
 
 /// The partition that a file without rows is said to be of.
 const NO_PARTITION: &str = "none";
@@ -80,6 +81,7 @@ impl<'a> Stream<'a> {
                 status: Status::Open,
                 snapshot: None,
                 format: finished.format,
+                dialect: finished.dialect.clone(),
                 schema: finished.schema.clone(),
             };
             return Ok(Load {
@@ -125,6 +127,7 @@ impl<'a> Stream<'a> {
             run: run.to_owned(),
             adopted_by: load.adopted_by.clone(),
             format: load.format,
+            dialect: load.dialect.clone(),
             schema: load.schema.clone(),
             rows: parts().map(|part| part.rows).sum(),
             bytes: parts().map(|part| part.bytes).sum(),
@@ -241,10 +244,13 @@ impl<'a> Stream<'a> {
     }
 
     fn start(&self, mut record: Record, request: &LoadRequest, mode: Mode) -> Result<Load> {
-        match mode {
-            Mode::Replace => mend::check_foreign(self.disk, &self.folders)?,
-            Mode::Append => self.check_appendable(&record, request)?,
-        }
+        let schema = match mode {
+            Mode::Replace => {
+                mend::check_foreign(self.disk, &self.folders)?;
+                untyped::settle(&Schema::empty(), &request.schema)
+            }
+            Mode::Append => self.appendable(&record, request)?,
+        };
         let load = Unfinished {
             run: request.run.clone(),
             adopted_by: Vec::new(),
@@ -253,7 +259,8 @@ impl<'a> Stream<'a> {
             status: Status::Open,
             snapshot: request.snapshot.clone(),
             format: self.options.encoding.format(),
-            schema: request.schema.as_ref().clone(),
+            dialect: self.options.encoding.dialect(),
+            schema,
         };
         self.disk.make_folder(&self.folders.staging(&load.run))?;
         if mode == Mode::Append {
@@ -289,69 +296,6 @@ impl<'a> Stream<'a> {
             cursors: manifests.iter().filter_map(Manifest::cursor).collect(),
             detail,
         })
-    }
-
-    /// Makes sure that a load can go on as it was begun.
-    fn check_same(&self, load: &Unfinished, request: &LoadRequest, mode: Mode) -> Result<()> {
-        let place = self.folders.visible.display();
-        let changed = |what: &str, was: &str, is: &str| {
-            let message = format!(
-                "{place}: the unfinished load was begun with {what}: {was}, now it is {is}; set it \
-                 back to end the load, or run with --fresh to discard it"
-            );
-            Err(Error::conflict("load-changed", message).without_retry())
-        };
-        if load.mode != mode {
-            return changed("write_mode", load.mode.word(), mode.word());
-        }
-        let format = self.options.encoding.format();
-        if load.format != format {
-            return changed("format", load.format.word(), format.word());
-        }
-        shape::check_same(
-            &place.to_string(),
-            "the unfinished load",
-            &load.schema,
-            &request.schema,
-            shape::BEGIN_ANEW,
-        )
-    }
-
-    /// Makes sure that the files of this load go with the ones that are there.
-    fn check_appendable(&self, record: &Record, request: &LoadRequest) -> Result<()> {
-        let place = self.folders.visible.display().to_string();
-        let there = self.disk.list(&self.folders.visible)?;
-        let prefix = names::run_prefix(&request.run);
-        if let Some(name) = there.iter().find(|name| name.starts_with(&prefix)) {
-            let message = format!(
-                "{place}: {name} is of the run {}, which the record does not know; move it away",
-                request.run
-            );
-            return Err(Error::conflict("unknown-part", message).without_retry());
-        }
-        let Some(finished) = &record.finished else {
-            return Ok(());
-        };
-        if !there.iter().any(|name| names::is_part(name)) {
-            return Ok(());
-        }
-        let format = self.options.encoding.format();
-        if finished.format != format {
-            let message = format!(
-                "{place}: its files are {}, this load writes {}; set format back, or choose \
-                 another path",
-                finished.format.word(),
-                format.word()
-            );
-            return Err(Error::schema("other-format", message));
-        }
-        shape::check_same(
-            &place,
-            "its files",
-            &finished.schema,
-            &request.schema,
-            "choose another path, or write_mode: replace",
-        )
     }
 
     /// Writes a file without rows where there would be none.

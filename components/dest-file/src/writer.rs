@@ -20,6 +20,7 @@ use crate::names;
 use crate::options::Options;
 use crate::record::{Manifest, Mode, Part, Unfinished};
 use crate::shape;
+use crate::untyped;
 
 /// Writes a partition.
 pub struct FileWriter {
@@ -98,7 +99,14 @@ impl FileWriter {
 impl Writer for FileWriter {
     async fn schema(&mut self, schema: SchemaRef) -> Result<()> {
         let place = self.folders.visible.display().to_string();
-        shape::check_same(&place, "the load", &self.schema, &schema, shape::BEGIN_ANEW)
+        let settled = untyped::settle(&self.schema, &schema);
+        shape::check_same(
+            &place,
+            "the load",
+            &self.schema,
+            &settled,
+            shape::BEGIN_ANEW,
+        )
     }
 
     async fn batch(&mut self, batch: RecordBatch) -> Result<()> {

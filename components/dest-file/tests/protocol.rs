@@ -8,6 +8,7 @@ use std::fs;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{DataType, Field, Schema};
 use common::*;
 use serde_json::json;
 use vesicle_connector::testing::{self, Item, block_on};
@@ -253,7 +254,7 @@ fn files_of_other_columns_or_formats_are_not_appended_to() {
     assert!(
         error
             .message
-            .contains("column \"id\" of its files is of type Int64, in the stream it is Utf8"),
+            .contains("column \"id\" of its files is of type int64, in the stream it is text"),
         "{error}"
     );
     other.schema = numbers(0, 0).project(&[0]).unwrap().schema();
@@ -277,6 +278,124 @@ fn files_of_other_columns_or_formats_are_not_appended_to() {
         .load(&destination(&config(root.path(), "parquet")), &replace)
         .unwrap();
     assert_eq!(visible(root.path()).len(), 10);
+}
+
+#[test]
+fn a_type_that_a_format_cannot_hold_is_named_in_the_users_words() {
+    let root = tempfile::tempdir().unwrap();
+    let mut request = request("one", WriteMode::Append);
+    let item = Arc::new(Field::new("item", DataType::Int64, true));
+    let list = Field::new("tags", DataType::List(item), true);
+    request.schema = Arc::new(Schema::new(vec![list]));
+    assert_eq!(
+        begin_fails(&config(root.path(), "csv"), &request).message,
+        "column \"tags\" is of type list of int64, which csv files cannot hold; write jsonl or \
+         parquet, or drop the column"
+    );
+}
+
+#[test]
+fn text_files_of_another_dialect_are_not_appended_to() {
+    let cases = [
+        ("csv", "delimiter", "\\t", "\",\"", "\"\\t\""),
+        ("csv", "null", "NA", "\"\"", "\"NA\""),
+        ("csv", "compression", "gzip", "\"none\"", "\"gzip\""),
+        ("jsonl", "compression", "gzip", "\"none\"", "\"gzip\""),
+    ];
+    for (format, key, value, was, is) in cases {
+        let root = tempfile::tempdir().unwrap();
+        let plain = config(root.path(), format);
+        let mut other = plain.clone();
+        other[key] = json!(value);
+        SOURCE
+            .load(&destination(&plain), &request("one", WriteMode::Append))
+            .unwrap();
+        let error = begin_fails(&other, &request("two", WriteMode::Append));
+        assert_eq!(
+            (error.category, &error.code[..]),
+            (Category::Schema, "other-format")
+        );
+        let expected = format!(
+            "{}: its files are written with {key}: {was}, this load writes {is}; set {key} back, \
+             or choose another path",
+            root.path().join("s").display()
+        );
+        assert_eq!(error.message, expected);
+        // Nor does a load go on in another dialect once it has committed.
+        let load = block_on(destination(&plain).begin(&request("two", WriteMode::Append)));
+        SOURCE.write(&destination(&plain), &load.unwrap()).unwrap();
+        let error = begin_fails(&other, &request("two", WriteMode::Append));
+        let expected = format!("begun with {key}: {was}, now it is {is}");
+        assert!(error.message.contains(&expected), "{error}");
+        // Replacing may change everything.
+        let mut fresh = request("three", WriteMode::Replace);
+        fresh.fresh = true;
+        SOURCE.load(&destination(&other), &fresh).unwrap();
+    }
+}
+
+#[test]
+fn parquet_files_may_be_packed_in_any_way() {
+    let root = tempfile::tempdir().unwrap();
+    let mut config = config(root.path(), "parquet");
+    for (run, codec) in [("one", "snappy"), ("two", "gzip")] {
+        config["compression"] = json!(codec);
+        SOURCE
+            .load(&destination(&config), &request(run, WriteMode::Append))
+            .unwrap();
+    }
+    assert_eq!(visible(root.path()).len(), 20);
+}
+
+#[test]
+fn a_record_that_does_not_know_the_dialect_is_read_and_appended_to() {
+    let root = tempfile::tempdir().unwrap();
+    let mut config = config(root.path(), "csv");
+    SOURCE
+        .load(&destination(&config), &request("one", WriteMode::Append))
+        .unwrap();
+    let path = root.path().join(".vesicle/s/load.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let finished = record["finished"].as_object_mut().unwrap();
+    assert!(finished.remove("dialect").is_some());
+    fs::write(&path, record.to_string()).unwrap();
+    config["null"] = json!("NA");
+    SOURCE
+        .load(&destination(&config), &request("two", WriteMode::Append))
+        .unwrap();
+    assert_eq!(visible(root.path()).len(), 20);
+}
+
+#[test]
+fn columns_in_another_order_are_written_in_the_order_of_the_files_that_are_there() {
+    for format in ["csv", "parquet"] {
+        let root = tempfile::tempdir().unwrap();
+        let config = config(root.path(), format);
+        let append = |run: &str, rows: RecordBatch| {
+            let mut request = request(run, WriteMode::Append);
+            request.schema = rows.schema();
+            let items: Vec<Item> = vec![rows.into(), Item::last("end")];
+            let loaded = block_on(testing::load::<dest_file::FileDestination>(
+                config.clone(),
+                &request,
+                "all",
+                items,
+            ))
+            .unwrap();
+            loaded.outcome.unwrap();
+            block_on(destination(&config).finish(&loaded.load)).unwrap();
+        };
+        append("one", numbers(0, 5));
+        append("two", numbers(5, 8).project(&[1, 0]).unwrap());
+        append("three", numbers(8, 9));
+        assert_eq!(visible(root.path()), (0..9).collect::<Vec<_>>());
+        if format == "csv" {
+            for file in files(&root.path().join("s")) {
+                let contents = fs::read_to_string(file).unwrap();
+                assert!(contents.starts_with("id,name\n"), "{contents}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -99,6 +99,15 @@ fn write(folder: &Path, options: &Value, batch: &RecordBatch) -> Value {
     json!({ "path": files(&folder.join("t")) })
 }
 
+/// A configuration that reads the float column whatever digits it has: there
+/// are more than a type is inferred from.
+fn declared(mut config: Value, format: &Value) -> Value {
+    if format != "parquet" {
+        config["columns"] = json!({ "float": "float64" });
+    }
+    config
+}
+
 fn read(config: Value) -> RecordBatch {
     let output = block_on(testing::read::<FileSource>(config, "t")).unwrap();
     output.outcome.clone().unwrap();
@@ -121,7 +130,8 @@ fn every_format_gives_back_every_value() {
         json!({ "format": "jsonl", "compression": "gzip" }),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = write(folder.path(), &options, &nasty());
+        let config = write(folder.path(), &options, &nasty());
+        let mut config = declared(config, &options["format"]);
         if let Some(delimiter) = options.get("delimiter") {
             config["delimiter"] = delimiter.clone();
         }
@@ -135,7 +145,8 @@ fn a_chain_of_formats_keeps_every_value() {
     let mut batch = nasty();
     for (step, format) in ["csv", "parquet", "jsonl", "csv"].into_iter().enumerate() {
         let folder = folder.path().join(step.to_string());
-        batch = read(write(&folder, &json!({ "format": format }), &batch));
+        let config = write(&folder, &json!({ "format": format }), &batch);
+        batch = read(declared(config, &json!(format)));
     }
     assert_eq!(batch, nasty());
 }

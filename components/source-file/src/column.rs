@@ -133,7 +133,7 @@ impl Column {
                 convert(cells, parse, spells_null, |value| column.push(value))?;
             }
             Values::Float32(column) => {
-                let parse = |cell: Cell| Some(value::parse_float(cell.text(), strict)? as f32);
+                let parse = |cell: Cell| narrow(value::parse_float(cell.text(), strict)?);
                 convert(cells, parse, spells_null, |value| column.push(value))?;
             }
             Values::Float64(column) => {
@@ -271,6 +271,12 @@ fn extend_texts<'a>(
         });
     }
     Ok(column.bytes() - bytes)
+}
+
+/// The nearest number of 32 bits; none if that is infinite and the number not.
+fn narrow(value: f64) -> Option<f32> {
+    let narrow = value as f32;
+    (narrow.is_finite() || !value.is_finite()).then_some(narrow)
 }
 
 /// Microseconds of a timestamp. Where the user declared the type, a timestamp

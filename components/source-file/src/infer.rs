@@ -9,12 +9,9 @@ use crate::calendar;
 use crate::kind::Kind;
 use crate::value;
 
-/// Whole numbers up to this are exact as floating point numbers.
-const EXACT_IN_FLOAT: u64 = 1 << 53;
-
 const BOOLEAN: u8 = 1;
 const INTEGER: u8 = 1 << 1;
-/// An integer that is not exact as a floating point number.
+/// An integer of more digits than a floating point number keeps.
 const WIDE: u8 = 1 << 2;
 const FLOAT: u8 = 1 << 3;
 const DATE: u8 = 1 << 4;
@@ -55,6 +52,11 @@ impl Guess {
         self.0 |= other.0;
     }
 
+    /// Whether no value was seen.
+    pub fn saw_nothing(self) -> bool {
+        self.0 == 0
+    }
+
     /// The type that holds all that was seen; text if nothing was.
     pub fn kind(self) -> Kind {
         match self.0 {
@@ -84,13 +86,11 @@ fn word(text: &[u8]) -> u8 {
 }
 
 fn number_or_date(text: &[u8]) -> u8 {
-    if let Some(integer) = value::parse_integer(text, true) {
-        let wide = if integer.unsigned_abs() > EXACT_IN_FLOAT {
-            WIDE
-        } else {
-            0
+    if value::parse_integer(text, true).is_some() {
+        return match value::parse_float(text, true) {
+            Some(_) => INTEGER,
+            None => INTEGER | WIDE,
         };
-        return INTEGER | wide;
     }
     if is_float(text) {
         return FLOAT;
@@ -149,8 +149,12 @@ mod tests {
         assert_eq!(kind_of(&["+4915112345678"]), Kind::Text);
         assert_eq!(kind_of(&["9223372036854775808"]), Kind::Text);
         assert_eq!(kind_of(&["9223372036854775807"]), Kind::Int64);
-        assert_eq!(kind_of(&["9007199254740993", "0.5"]), Kind::Text);
-        assert_eq!(kind_of(&["9007199254740992", "0.5"]), Kind::Float64);
+        assert_eq!(kind_of(&["12345678901234567", "0.5"]), Kind::Text);
+        assert_eq!(kind_of(&["123456789012345", "0.5"]), Kind::Float64);
+        assert_eq!(kind_of(&["123456789012345678.91"]), Kind::Text);
+        assert_eq!(kind_of(&["1.5", "1.0e400"]), Kind::Text);
+        assert_eq!(kind_of(&["1e5", "2e7"]), Kind::Text);
+        assert_eq!(kind_of(&["1.0e5", "1.5E-7", "0.00"]), Kind::Float64);
         assert_eq!(kind_of(&["-0", "1"]), Kind::Float64);
         assert_eq!(kind_of(&["2013-01-01T00:00:00.1234567Z"]), Kind::Text);
     }

@@ -72,12 +72,23 @@ pub struct ColumnLayout {
     pub kind: Kind,
     /// Whether the user declared the type.
     pub declared: bool,
+    /// Whether it is text only because there was no value to infer from.
+    #[serde(default)]
+    pub untyped: bool,
 }
+
+/// Marks a column that is text only because there was no value, in the metadata
+/// of its field; the value is `true`. A destination may give it another type.
+const UNTYPED: &str = "vesicle:untyped";
 
 impl ColumnLayout {
     /// The column as Arrow describes it.
     pub fn field(&self) -> Field {
-        Field::new(&self.name, self.kind.data_type(), true)
+        let field = Field::new(&self.name, self.kind.data_type(), true);
+        if self.untyped {
+            return field.with_metadata([(UNTYPED, "true")]);
+        }
+        field
     }
 }
 

@@ -11,10 +11,18 @@
 //! first `sample_rows` rows of each file (and no more than 16 MiB of it): the
 //! narrowest of boolean, int64, float64, date, timestamp and timestamptz that
 //! holds every value without loss, or else text. `007`, `+49 151…` and
-//! integers beyond 64 bits stay text; a value after the sample that does not
-//! fit is an error with file, line and column, never a NULL. `columns`
+//! integers beyond 64 bits stay text. So do numbers of which a float64 does
+//! not give back every digit, or beyond its range, and what may be a code: an
+//! exponent with neither point nor sign (`1e5`; `1.0e5` and `1e-05` are
+//! numbers). A value after the sample that does not fit is an error with file,
+//! line and column, never a NULL. `columns`
 //! declares a type; declared columns are read leniently (`+5` and `007` are
-//! integers, a date is a timestamp).
+//! integers, `1e5` is a float, whose digits may be rounded, a date is a
+//! timestamp), but what would become infinite does not fit.
+//!
+//! A column of which the sample has no value is text, and marked as such with
+//! the metadata `vesicle:untyped` of its Arrow field, so that a file without
+//! rows can be appended to a table of any types.
 //!
 //! # NULL
 //!

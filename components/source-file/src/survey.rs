@@ -73,11 +73,12 @@ fn merge(all: &mut Sample, other: Sample) {
 /// The columns with the types the user declares, or else the inferred ones.
 /// Where columns may come up later, declaring one is how it becomes known.
 fn declare(options: &Options, sample: Sample, may_come_up: bool) -> Result<Vec<ColumnLayout>> {
-    let kind = |guess: Guess| guess.kind();
-    let undeclared = |(name, guess)| ColumnLayout {
+    let undeclared = |(name, guess): (String, Guess)| ColumnLayout {
         name,
-        kind: kind(guess),
+        kind: guess.kind(),
         declared: false,
+        // Without a sample text is what the user asks for.
+        untyped: guess.saw_nothing() && options.sample_rows > 0,
     };
     let mut columns: Vec<ColumnLayout> = sample.columns.into_iter().map(undeclared).collect();
     let nothing_seen = columns.is_empty();
@@ -85,11 +86,13 @@ fn declare(options: &Options, sample: Sample, may_come_up: bool) -> Result<Vec<C
         if let Some(column) = columns.iter_mut().find(|column| column.name == *name) {
             column.kind = *kind;
             column.declared = true;
+            column.untyped = false;
         } else if may_come_up || nothing_seen {
             columns.push(ColumnLayout {
                 name: name.clone(),
                 kind: *kind,
                 declared: true,
+                untyped: false,
             });
         } else {
             let names = columns.iter().map(|column| column.name.as_str());

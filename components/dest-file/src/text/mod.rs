@@ -12,6 +12,7 @@ use arrow_schema::{DataType, Schema};
 use vesicle_connector::{Error, Result};
 
 use crate::options::Format;
+use crate::words::Word;
 use cell::Cell;
 use csv::Csv;
 
@@ -57,7 +58,7 @@ impl Table {
         let format = self.format();
         let cells = columns.map(|(column, field)| {
             Cell::new(column.as_ref(), format).ok_or_else(|| {
-                let message = format!("column {:?}: {}", field.name(), field.data_type());
+                let message = format!("column {:?}: {}", field.name(), Word(field.data_type()));
                 Error::internal("unsupported-type", message)
             })
         });

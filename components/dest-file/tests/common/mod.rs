@@ -112,7 +112,7 @@ pub fn visible(root: &Path) -> Vec<i64> {
     let mut ids: Vec<i64> = Vec::new();
     for batch in output.batches() {
         if let Some(column) = batch["id"].as_primitive_opt::<Int64Type>() {
-            ids.extend(column.values());
+            ids.extend(column.iter().flatten());
         }
     }
     ids.sort_unstable();

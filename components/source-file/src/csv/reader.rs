@@ -58,7 +58,7 @@ impl CsvReader {
             Ok::<_, Error>(Window::new(input, offset))
         };
         let mut scanner = Scanner::new(path, open(0)?, &options.dialect, 1);
-        let names = read_header(path, &mut scanner, &options.dialect)?;
+        let names = read_header(path, &mut scanner, options)?;
         let sources = sources(path, &names, projection, &options.nulls)?;
         if place.offset > 0 {
             scanner = Scanner::new(path, open(place.offset)?, &options.dialect, place.line);

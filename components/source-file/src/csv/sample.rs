@@ -22,7 +22,7 @@ pub fn sample(path: &str, options: &Options) -> Result<Sample> {
     let input =
         Input::open(path, options.compression, 0).map_err(|error| blame::io(path, error))?;
     let mut scanner = Scanner::new(path, Window::new(input, 0), &options.dialect, 1);
-    let names = read_header(path, &mut scanner, &options.dialect)?;
+    let names = read_header(path, &mut scanner, options)?;
     let mut columns: Vec<(String, Guess)> = names
         .into_iter()
         .map(|name| (name, Guess::default()))

@@ -1,5 +1,6 @@
 //! What CSV files mean.
 
+use arrow_schema::Field;
 use serde_json::json;
 
 use super::{Files, columns, fails, gzip, read, rows, with};
@@ -11,7 +12,7 @@ const NASTY: &str = "\u{feff}id,name,\"note, long\",score\r\n\
     3,\"\",\"\",\"\"\n\
     4,\"NA\",NA,-2\r\
     5,plain \"quote,x,3\n\
-    6,\"a\n\nb\n\",\"\"\"\",4e2\n\
+    6,\"a\n\nb\n\",\"\"\"\",4.0e2\n\
     \n\n";
 
 const NASTY_ROWS: [&str; 6] = [
@@ -73,6 +74,26 @@ fn a_header_alone_is_a_stream_of_no_rows() {
 }
 
 #[test]
+fn a_column_is_marked_as_untyped_if_the_sample_has_no_value_of_it() {
+    let marked = |config: &serde_json::Value| {
+        let output = read(config);
+        let schema = output.schema().unwrap();
+        let is_marked = |field: &Field| field.metadata().contains_key("vesicle:untyped");
+        let fields = schema.fields().iter().filter(|field| is_marked(field));
+        fields.map(|field| field.name().clone()).collect::<Vec<_>>()
+    };
+    let (_files, config) = Files::with("a.csv", "a,b,c\n1,,NA\n2,,x\n");
+    assert_eq!(marked(&config), ["b"]);
+    let declared = with(config.clone(), "columns", json!({ "b": "text" }));
+    assert!(marked(&declared).is_empty());
+    assert!(marked(&with(config, "sample_rows", json!(0))).is_empty());
+    let (_files, config) = Files::with("a.csv", "a,b\n");
+    assert_eq!(marked(&config), ["a", "b"]);
+    let (_files, config) = Files::with("a.jsonl", "{\"a\":null,\"b\":\"\"}\n");
+    assert_eq!(marked(&config), ["a"]);
+}
+
+#[test]
 fn columns_without_a_name_are_numbered() {
     let (_files, config) = Files::with("a.csv", ",b\nx,1\n");
     assert_eq!(columns(&read(&config)), ["column_1: Utf8", "b: Int64"]);
@@ -115,6 +136,31 @@ fn types_are_the_narrowest_that_lose_nothing() {
         rows(&output)[1],
         "-2|2.5|false|1999-12-31|2013-01-01T10:00:00.500|2013-01-01T08:00:00Z|12|1|x|∅"
     );
+}
+
+#[test]
+fn a_float_that_would_lose_digits_makes_a_column_text() {
+    let contents = "long,cents,huge,code,price,none\n\
+        123456789012345678.91,99999999999999.99,1.0e400,1e5,12.50,NaN\n";
+    let (_files, config) = Files::with("a.csv", contents);
+    let output = read(&config);
+    let expected = [
+        "long: Utf8",
+        "cents: Utf8",
+        "huge: Utf8",
+        "code: Utf8",
+        "price: Float64",
+        "none: Float64",
+    ];
+    assert_eq!(columns(&output), expected);
+    assert_eq!(
+        rows(&output),
+        ["123456789012345678.91|99999999999999.99|1.0e400|1e5|12.5|NaN"]
+    );
+    let declared = json!({ "long": "float64", "cents": "float32", "code": "float64" });
+    let output = read(&with(config, "columns", declared));
+    assert_eq!(columns(&output)[..2], ["long: Float64", "cents: Float32"]);
+    assert!(rows(&output)[0].contains("|1.0e400|100000.0|12.5|NaN"));
 }
 
 #[test]

@@ -37,10 +37,40 @@ fn a_file_with_another_delimiter_is_not_taken_for_one_column() {
     assert!(tabs.contains("set delimiter: \"\\t\""), "{tabs}");
     let commas = failure("a.tsv", "a,b\n1,2\n");
     assert!(commas.contains("set delimiter: \",\""), "{commas}");
-    let (_files, config) = Files::with("a.csv", "a;b\n5;2\n");
-    let output = super::read(&with(config, "delimiter", json!(",")));
-    assert_eq!(super::columns(&output), ["a;b: Utf8"]);
-    assert_eq!(super::rows(&output), ["5;2"]);
+}
+
+#[test]
+fn a_file_of_another_delimiter_than_said_is_one_column_only_if_that_is_declared() {
+    let said = |contents: &str, delimiter: &str| {
+        let (files, config) = Files::with("a.csv", contents);
+        (files, with(config, "delimiter", json!(delimiter)))
+    };
+    let (files, config) = said("a,b,c\n1,2,3\n", ";");
+    let error = fails(&config);
+    assert_eq!(error.code, "wrong-delimiter");
+    assert_eq!(
+        files.clean(&error.message),
+        "a.csv:1: the first lines have no \";\" but \",\"; set delimiter: \",\" if that stands \
+         between the fields, or declare the column if the file has one: columns: { \"a,b,c\": text }"
+    );
+    let (_files, tabs) = said("a\tb\n1\t2\n", ",");
+    assert!(fails(&tabs).message.contains("set delimiter: \"\\t\""));
+    let declared = with(config.clone(), "columns", json!({ "a,b,c": "text" }));
+    let output = super::read(&declared);
+    assert_eq!(super::columns(&output), ["a,b,c: Utf8"]);
+    assert_eq!(super::rows(&output), ["1,2,3"]);
+    let output = super::read(&with(config, "header", json!(false)));
+    assert_eq!(super::rows(&output), ["a,b,c", "1,2,3"]);
+    // A name with a comma is no list of names where the rows are none.
+    for contents in [
+        "last, first\nAda\n",
+        "a,b\n1,2,3\n",
+        "a,b\n",
+        "a,b\n\"1,2\"\n",
+    ] {
+        let (_files, config) = said(contents, ";");
+        assert_eq!(super::read(&config).schema().unwrap().fields().len(), 1);
+    }
 }
 
 #[test]
@@ -73,6 +103,35 @@ fn a_value_that_does_not_fit_is_named_with_what_to_do() {
         "a.csv:2: column \"n\": \"2\" is not of type date, as columns declares it; correct the \
          value, or declare the column as text"
     );
+}
+
+#[test]
+fn a_float_that_would_lose_digits_after_the_sample_does_not_fit() {
+    for value in ["99999999999999.99", "1.0e400", "1.0e-310", "1e5"] {
+        for (name, contents) in [
+            ("a.csv", format!("n\n1.5\n{value}\n")),
+            ("a.jsonl", format!("{{\"n\":1.5}}\n{{\"n\":{value}}}\n")),
+        ] {
+            let (_files, config) = Files::with(name, contents);
+            let error = fails(&with(config, "sample_rows", json!(1)));
+            let expected = format!("\"{value}\" is not of type float64, which the rows before");
+            assert!(error.message.contains(&expected), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_declared_float_rounds_but_never_becomes_infinite() {
+    for (kind, value) in [
+        ("float64", "1e400"),
+        ("float64", "-1e400"),
+        ("float32", "1e39"),
+    ] {
+        let (_files, config) = Files::with("a.csv", format!("n\n{value}\n"));
+        let error = fails(&with(config, "columns", json!({ "n": kind })));
+        let expected = format!("\"{value}\" is not of type {kind}, as columns declares it");
+        assert!(error.message.contains(&expected), "{error}");
+    }
 }
 
 #[test]

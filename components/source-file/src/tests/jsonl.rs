@@ -46,6 +46,15 @@ fn numbers_in_strings_stay_text_unless_declared() {
 }
 
 #[test]
+fn a_float_that_would_lose_digits_makes_a_column_text() {
+    let contents = "{\"a\":123456789012345678.91,\"b\":1e400,\"c\":1.50}\n";
+    let (_files, config) = Files::with("a.jsonl", contents);
+    let output = read(&config);
+    assert_eq!(columns(&output), ["a: Utf8", "b: Utf8", "c: Float64"]);
+    assert_eq!(rows(&output), ["123456789012345678.91|1e400|1.5"]);
+}
+
+#[test]
 fn a_key_that_comes_up_after_the_sample_is_refused_unless_declared() {
     let (files, config) = Files::with("a.jsonl", "{\"a\":1}\n{\"a\":2,\"b\":3}\n");
     let config = with(config, "sample_rows", json!(1));

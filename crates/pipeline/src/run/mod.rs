@@ -115,18 +115,19 @@ fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepare
         }
         Some(run) => {
             let resumed = state.resume_run(&run.id, destination)?;
-            progress.say(&format!(
-                "going on with run {}, begun {} and {}, with {} written; --fresh would begin anew",
-                run.id,
-                run.started,
-                // Nobody else runs it: the lock is ours.
-                if run.status == RunStatus::Running {
-                    "cut off".to_owned()
-                } else {
-                    run.status.to_string()
-                },
-                rows(run.rows)
-            ));
+            // Nobody else runs it: the lock is ours.
+            let ended = match run.status {
+                RunStatus::Running => "cut off".to_owned(),
+                status => status.to_string(),
+            };
+            let before = format!("run {}, begun {} and {ended}", run.id, run.started);
+            progress.say(&match run.rows {
+                0 => format!("going on with {before}, which had written nothing"),
+                count => format!(
+                    "going on with {before}, with {} written; --fresh would begin anew",
+                    rows(count)
+                ),
+            });
             (resumed, true)
         }
         None => (state.begin_run(name, destination)?, false),
