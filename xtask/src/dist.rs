@@ -35,7 +35,13 @@ pub fn make(tree: &Tree, profile: Profile, to: Option<PathBuf>) -> Result<()> {
     for file in ["LICENSE", "README.md"] {
         copy(&tree.root.join(file), &folder.join(file))?;
     }
-    for part in ["docs", "wit", "sdk/connector"] {
+    for part in [
+        "docs",
+        "wit",
+        "sdk/connector",
+        "sdk/postgres",
+        "sdk/postgres-client",
+    ] {
         files::copy_folder(
             &tree.root.join(part),
             &folder.join(part),

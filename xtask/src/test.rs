@@ -16,6 +16,13 @@ struct Suite {
     command: Command,
 }
 
+/// The crates that connectors build on, each its own workspace.
+const SDK: [(&str, &str); 3] = [
+    ("the SDK", "sdk/connector"),
+    ("the SDK for PostgreSQL", "sdk/postgres"),
+    ("the SDK's client of PostgreSQL", "sdk/postgres-client"),
+];
+
 /// Builds what tests run, and runs them.
 pub fn run(tree: &Tree, full: bool) -> Result<()> {
     prepare::all(tree)?;
@@ -65,10 +72,7 @@ fn suites(tree: &Tree, full: bool) -> Vec<Suite> {
             "--target-dir",
         ])
         .arg(&target);
-    let mut sdk = cargo(&tree.root.join("sdk/connector"));
-    sdk.args(["test", "--no-fail-fast", "--locked", "--target-dir"])
-        .arg(&target);
-    vec![
+    let mut suites = vec![
         Suite {
             name: "the host",
             command: host,
@@ -77,9 +81,13 @@ fn suites(tree: &Tree, full: bool) -> Vec<Suite> {
             name: "the components",
             command: components,
         },
-        Suite {
-            name: "the SDK",
-            command: sdk,
-        },
-    ]
+    ];
+    suites.extend(SDK.map(|(name, folder)| {
+        let mut command = cargo(&tree.root.join(folder));
+        command
+            .args(["test", "--no-fail-fast", "--locked", "--target-dir"])
+            .arg(&target);
+        Suite { name, command }
+    }));
+    suites
 }

@@ -1,6 +1,6 @@
 //! What the document may say of the destination.
 
-use vesicle_connector::{Config, Opt, Result, Spec, WriteMode};
+use vesicle_connector::{Config, Format, Opt, Result, Spec, WriteMode};
 use vesicle_postgres_client::Options as Server;
 
 /// The options, read.
@@ -28,6 +28,7 @@ pub fn spec() -> Spec {
             .doc("Where the tables are; made if it is not there"),
     )
     .write_modes(&[WriteMode::Append, WriteMode::Replace, WriteMode::Upsert])
+    .takes(&[Format::PostgresCopy, Format::ArrowIpc])
 }
 
 impl Options {

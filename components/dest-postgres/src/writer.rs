@@ -6,7 +6,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use vesicle_connector::{CommitRequest, Error, PartitionCursor, Receipt, Result, Writer};
+use vesicle_connector::{Batch, CommitRequest, Error, PartitionCursor, Receipt, Result, Writer};
 use vesicle_postgres::{Encoder, wire};
 use vesicle_postgres_client::{Client, CopyIn};
 
@@ -107,6 +107,11 @@ impl Writer for TableWriter {
         let mut tuples = Vec::with_capacity(batch.get_array_memory_size());
         encoder.encode(&batch, None, &mut tuples)?.whole()?;
         self.send(tuples.into(), batch.num_rows() as u64).await
+    }
+
+    async fn encoded(&mut self, batch: Batch) -> Result<()> {
+        // Drivers give no other format than the spec names.
+        self.send(batch.payload.into(), batch.rows).await
     }
 
     async fn commit(&mut self, request: &CommitRequest) -> Result<Receipt> {

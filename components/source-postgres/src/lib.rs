@@ -14,7 +14,8 @@
 //! snapshot does not outlive the session it comes of, so an interrupted
 //! refresh starts again.
 //!
-//! Rows are read by COPY in its binary form.
+//! Rows are read by COPY in its binary form. A destination that takes that
+//! form gets it untouched, any other gets Arrow.
 
 mod options;
 mod partition;
@@ -30,6 +31,7 @@ use vesicle_postgres_client::Client;
 
 use crate::options::Options;
 use crate::partition::{Blocks, Detail};
+use crate::reading::Reading;
 use crate::stream::StreamName;
 use crate::table::Table;
 
@@ -99,13 +101,16 @@ impl Source for PostgresSource {
         let table = Table::find(&client, &self.name(&request.name)).await?;
         table.lock(&client).await?;
         let schema = table.schema(&request.columns, self.options.mapping)?;
+        let format = reading::format(&table.wanted(&request.columns)?, &request.accepts);
         let snapshot = partition::export_snapshot(&client).await?;
         let partitions = Blocks::cut(&table, request.parallelism);
         let partitions = partitions
             .into_iter()
-            .map(|blocks| partition::describe(&snapshot, blocks, &table))
+            .map(|blocks| partition::describe(&snapshot, blocks, format, &table))
             .collect::<Result<_>>()?;
-        Ok(Plan::new(schema, partitions).holding(client))
+        Ok(Plan::new(schema, partitions)
+            .emitting(format)
+            .holding(client))
     }
 
     async fn read(
@@ -120,15 +125,12 @@ impl Source for PostgresSource {
         client.run(BEGIN).await?;
         detail.import_snapshot(&client).await?;
         let table = Table::find(&client, &self.name(&request.name)).await?;
-        reading::read(
-            &client,
-            &table,
-            request,
-            detail.blocks,
-            self.options.mapping,
-            out,
-        )
-        .await?;
+        let reading = Reading {
+            table: &table,
+            columns: table.wanted(&request.columns)?,
+            mapping: self.options.mapping,
+        };
+        reading.read(&client, &detail, out).await?;
         client.run("COMMIT").await?;
         out.checkpoint(partition::END).await
     }

@@ -1,6 +1,6 @@
 //! What the document may say of the source.
 
-use vesicle_connector::{Config, Opt, Result, Spec, SyncMode};
+use vesicle_connector::{Config, Format, Opt, Result, Spec, SyncMode};
 use vesicle_postgres::{Numeric, Options as Mapping};
 use vesicle_postgres_client::Options as Server;
 
@@ -37,6 +37,7 @@ pub fn spec() -> Spec {
             .doc("What numeric becomes: text keeps NaN and every digit, decimal refuses NaN"),
     )
     .sync_modes(&[SyncMode::FullRefresh])
+    .emits(&[Format::PostgresCopy, Format::ArrowIpc])
 }
 
 impl Options {

@@ -2,7 +2,7 @@
 //! of them see.
 
 use serde::{Deserialize, Serialize};
-use vesicle_connector::{Error, Estimate, Partition, Result};
+use vesicle_connector::{Error, Estimate, Format, Partition, Result};
 use vesicle_postgres_client::{Client, literal};
 
 use crate::table::{Kind, Table};
@@ -64,6 +64,8 @@ pub struct Detail {
     snapshot: String,
     /// The rows.
     pub blocks: Blocks,
+    /// Whether they are passed on as the server writes them.
+    pub untouched: bool,
 }
 
 impl Detail {
@@ -114,10 +116,16 @@ pub async fn export_snapshot(client: &Client) -> Result<String> {
 /// # Errors
 ///
 /// None but defects.
-pub fn describe(snapshot: &str, blocks: Blocks, table: &Table) -> Result<Partition> {
+pub fn describe(
+    snapshot: &str,
+    blocks: Blocks,
+    format: Format,
+    table: &Table,
+) -> Result<Partition> {
     let detail = Detail {
         snapshot: snapshot.to_owned(),
         blocks,
+        untouched: format == Format::PostgresCopy,
     };
     let detail = serde_json::to_string(&detail)
         .map_err(|error| Error::internal("bad-detail", error.to_string()))?;

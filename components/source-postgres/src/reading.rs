@@ -1,67 +1,142 @@
 //! Reading a partition by COPY.
 
-use vesicle_connector::{Emitter, Result, StreamRequest};
-use vesicle_postgres::{Column, Decoder, Options as Mapping};
-use vesicle_postgres_client::{Client, identifier};
+use std::sync::Arc;
 
-use crate::partition::Blocks;
+use vesicle_connector::{Emitter, Format, Result};
+use vesicle_postgres::chunk::Splitter;
+use vesicle_postgres::{Column, Decoder, Options as Mapping, arrow};
+use vesicle_postgres_client::{Client, CopyOut, identifier};
+
+use crate::partition::{Blocks, Detail};
 use crate::table::{Kind, Table};
 
-/// Emits the rows of some blocks.
+/// The format in which rows of some columns are emitted: the first that is
+/// accepted and can be.
 ///
-/// # Errors
-///
-/// `data` for a value that cannot be represented; what the server says.
-pub async fn read(
-    client: &Client,
-    table: &Table,
-    request: &StreamRequest,
-    blocks: Blocks,
-    mapping: Mapping,
-    out: &mut Emitter,
-) -> Result<()> {
-    let columns = table.wanted(&request.columns)?;
-    out.schema(&table.schema(&request.columns, mapping)?)
-        .await?;
-    let mut decoder = Decoder::new(&columns, mapping);
-    let mut copy = client.copy_out(&statement(table, &columns, blocks)).await?;
-    let mut taken = 0;
-    loop {
-        match copy.next().await? {
-            Some(bytes) => {
-                taken += bytes.len() as u64;
-                decoder.push(&bytes)?;
+/// The elements of an array carry the number of their type, which for types
+/// that are not PostgreSQL's own is another one in another database.
+pub fn format(columns: &[Column], accepts: &[Format]) -> Format {
+    let is_everywhere = |column: &Column| {
+        column.element_oid.is_none() || column.element_oid == column.r#type.scalar().oid()
+    };
+    let can = |format: &&Format| match format {
+        Format::ArrowIpc => true,
+        Format::PostgresCopy => columns.iter().all(is_everywhere),
+    };
+    accepts
+        .iter()
+        .find(can)
+        .copied()
+        .unwrap_or(Format::ArrowIpc)
+}
+
+/// What is read.
+pub struct Reading<'a> {
+    /// The table.
+    pub table: &'a Table,
+    /// The wanted columns of it.
+    pub columns: Vec<Column>,
+    /// What types become.
+    pub mapping: Mapping,
+}
+
+impl Reading<'_> {
+    /// Emits the rows of a partition.
+    ///
+    /// # Errors
+    ///
+    /// `data` for a value that cannot be represented; what the server says.
+    pub async fn read(&self, client: &Client, detail: &Detail, out: &mut Emitter) -> Result<()> {
+        out.schema(&Arc::new(arrow::schema(&self.columns, self.mapping)))
+            .await?;
+        let copy = client.copy_out(&self.statement(detail.blocks)).await?;
+        match detail.untouched {
+            true => self.pass_on(copy, out).await,
+            false => self.decode(copy, out).await,
+        }
+    }
+
+    /// Emits rows as the server writes them.
+    async fn pass_on(&self, mut copy: CopyOut, out: &mut Emitter) -> Result<()> {
+        let mut splitter = Splitter::new(self.columns.len());
+        loop {
+            let bytes = copy.next().await?;
+            let is_last = bytes.is_none();
+            match bytes {
+                Some(bytes) => splitter.push(&bytes)?,
+                None => splitter.finish()?,
             }
-            None => {
-                decoder.finish()?;
-                return emit(&mut decoder, &mut taken, out).await;
+            while let Some(payload) = splitter.next_payload() {
+                let size = payload.bytes.len() as u64;
+                out.encoded(Format::PostgresCopy, payload.rows, payload.bytes, size)
+                    .await?;
+            }
+            if is_last {
+                return Ok(());
             }
         }
-        emit(&mut decoder, &mut taken, out).await?;
+    }
+
+    /// Emits rows as Arrow.
+    async fn decode(&self, mut copy: CopyOut, out: &mut Emitter) -> Result<()> {
+        let mut decoder = Decoder::new(&self.columns, self.mapping);
+        let mut taken = 0;
+        loop {
+            let bytes = copy.next().await?;
+            let is_last = bytes.is_none();
+            match bytes {
+                Some(bytes) => {
+                    taken += bytes.len() as u64;
+                    decoder.push(&bytes)?;
+                }
+                None => decoder.finish()?,
+            }
+            while let Some(batch) = decoder.next_batch() {
+                out.batch(batch, std::mem::take(&mut taken)).await?;
+            }
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The statement that gives the wanted columns of the rows of some blocks.
+    fn statement(&self, blocks: Blocks) -> String {
+        let names: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| identifier(&column.name))
+            .collect();
+        let names = names.join(", ");
+        let from = self.table.name.quoted();
+        let has_generated = self.columns.iter().any(|column| column.generated);
+        let rows = match blocks.condition() {
+            None if self.table.kind == Kind::Plain && !has_generated => format!("{from} ({names})"),
+            None => format!("(SELECT {names} FROM {from})"),
+            Some(condition) => format!("(SELECT {names} FROM {from} WHERE {condition})"),
+        };
+        format!("COPY {rows} TO STDOUT (FORMAT binary)")
     }
 }
 
-/// Emits the batches that are ready.
-async fn emit(decoder: &mut Decoder, taken: &mut u64, out: &mut Emitter) -> Result<()> {
-    while let Some(batch) = decoder.next_batch() {
-        out.batch(batch, std::mem::take(taken)).await?;
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vesicle_postgres::Type;
 
-/// The statement that gives the wanted columns of the rows of some blocks.
-fn statement(table: &Table, columns: &[Column], blocks: Blocks) -> String {
-    let names: Vec<_> = columns
-        .iter()
-        .map(|column| identifier(&column.name))
-        .collect();
-    let names = names.join(", ");
-    let from = table.name.quoted();
-    let has_generated = columns.iter().any(|column| column.generated);
-    let rows = match blocks.condition() {
-        None if table.kind == Kind::Plain && !has_generated => format!("{from} ({names})"),
-        None => format!("(SELECT {names} FROM {from})"),
-        Some(condition) => format!("(SELECT {names} FROM {from} WHERE {condition})"),
-    };
-    format!("COPY {rows} TO STDOUT (FORMAT binary)")
+    #[test]
+    fn rows_are_passed_on_untouched_where_that_is_accepted_and_means_the_same_elsewhere() {
+        let column = |name: &str, element_oid| {
+            let mut column = Column::new("c", Type::parse(name, None).unwrap());
+            column.element_oid = element_oid;
+            column
+        };
+        let both = [Format::PostgresCopy, Format::ArrowIpc];
+        let plain = [column("integer", None), column("integer[]", Some(23))];
+        assert_eq!(format(&plain, &both), Format::PostgresCopy);
+        assert_eq!(format(&plain, &both[1..]), Format::ArrowIpc);
+        // The elements are of a domain.
+        let domains = [column("integer[]", Some(16_400))];
+        assert_eq!(format(&domains, &both), Format::ArrowIpc);
+    }
 }

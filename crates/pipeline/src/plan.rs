@@ -110,7 +110,14 @@ impl Plan {
         let (Some(source), Some(destination)) = take_ends(&mut made) else {
             return Err(Error::Defect("a pipeline without ends".into()));
         };
-        let streams = lay_out(&document, &source.connector, &destination.connector).await?;
+        let accepts = accepted(&made, &destination.connector);
+        let streams = lay_out(
+            &document,
+            &source.connector,
+            &destination.connector,
+            accepts,
+        )
+        .await?;
         let plan = Self {
             identity: source.identity,
             source: source.connector,
@@ -357,10 +364,23 @@ fn sync_word(mode: WitSync) -> &'static str {
     }
 }
 
+/// The formats that all that comes after the source takes, best first.
+fn accepted(transforms: &[Made], destination: &Connector) -> Vec<Format> {
+    let takes = |format: &Format| {
+        transforms.iter().all(|made| {
+            let spec = &made.connector.spec;
+            spec.takes.contains(format) && spec.emits.contains(format)
+        })
+    };
+    let formats = destination.spec.takes.iter().copied();
+    formats.filter(|format| takes(format)).collect()
+}
+
 async fn lay_out(
     document: &Document,
     source: &Connector,
     destination: &Connector,
+    accepts: Vec<Format>,
 ) -> Result<Vec<StreamPlan>> {
     let mode = &document.destination.write_mode;
     let wanted = match mode.value {
@@ -400,6 +420,7 @@ async fn lay_out(
         columns: Vec::new(),
         partition_key: None,
         parallelism: document.resources.parallelism,
+        accepts: accepts.clone(),
     };
     match &document.source.streams {
         Streams::All { .. } => {

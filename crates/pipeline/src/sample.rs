@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use vesicle_flow::{Counters, Failure as FlowFailure, Flow, Gauge, Pass, Receiver, Stop, queue};
 
 use crate::connector::bindings::Partition;
-use crate::connector::bindings::types::Frame;
+use crate::connector::bindings::types::{Format, Frame};
 use crate::connector::limits::within_limits;
 use crate::connector::{CommittedCursors, Connector, Failure, ReadTask, Role, TransformTask};
 use crate::plan::{Plan, StreamPlan};
@@ -29,6 +29,10 @@ const QUEUE: usize = 8 << 20;
 /// Whatever a connector says.
 pub async fn sample(plan: &Plan, stream: &StreamPlan, limit: usize) -> Result<Vec<RecordBatch>> {
     let name = &stream.request.name;
+    // It is decoded here.
+    let mut stream = stream.clone();
+    stream.request.accepts = vec![Format::ArrowIpc];
+    let stream = &stream;
     let Shape { held, schema } = plan.shape(stream).await?;
     let mut rows = Rows::new(limit);
     let broken = |error: ArrowError| {

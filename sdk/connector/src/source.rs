@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::emitter::Emitter;
 use crate::error::Result;
 use crate::frame::{Cursor, Estimate};
-use crate::spec::{Spec, SyncMode};
+use crate::spec::{Format, Spec, SyncMode};
 
 /// Something that can be read.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ pub struct StreamRequest {
     pub partition_key: Option<String>,
     /// How many partitions may be read at once; at least 1.
     pub parallelism: u32,
+    /// How batches may be written, best first. Arrow is always among them.
+    pub accepts: Vec<Format>,
 }
 
 impl StreamRequest {
@@ -59,6 +61,7 @@ impl StreamRequest {
             columns: Vec::new(),
             partition_key: None,
             parallelism: 1,
+            accepts: vec![Format::ArrowIpc],
         }
     }
 }
@@ -106,6 +109,8 @@ pub struct Plan {
     pub snapshot: Option<String>,
     /// The columns, in the order in which they are read.
     pub schema: SchemaRef,
+    /// How batches will be written: one of those that the request accepts.
+    pub format: Format,
     /// The parts to be read, each on its own, perhaps by other instances.
     pub partitions: Vec<Partition>,
     /// Whatever must stay open while they are: dropped when the host is done.
@@ -113,11 +118,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan without a snapshot that holds nothing open.
+    /// A plan without a snapshot that holds nothing open, and emits Arrow.
     pub fn new(schema: SchemaRef, partitions: Vec<Partition>) -> Self {
         Self {
             snapshot: None,
             schema,
+            format: Format::ArrowIpc,
             partitions,
             hold: None,
         }
@@ -126,6 +132,12 @@ impl Plan {
     /// The same plan over a named state of the data.
     pub fn with_snapshot(mut self, snapshot: impl Into<String>) -> Self {
         self.snapshot = Some(snapshot.into());
+        self
+    }
+
+    /// The same plan with batches written in a format that the request accepts.
+    pub fn emitting(mut self, format: Format) -> Self {
+        self.format = format;
         self
     }
 

@@ -163,7 +163,7 @@ impl SourceCalls<'_> {
         })
         .await?;
         Ok(HeldPlan {
-            plan: sound_plan(plan)?,
+            plan: sound_plan(plan, &request.accepts)?,
             _instance: instance,
         })
     }

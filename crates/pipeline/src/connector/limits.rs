@@ -7,7 +7,7 @@ use vesicle_flow::Pass;
 
 use super::Failure;
 use super::bindings::ReadPlan;
-use super::bindings::types::Frame;
+use super::bindings::types::{Format, Frame};
 use super::frame::batch;
 
 /// How many bytes the payload of a batch may have.
@@ -48,9 +48,16 @@ pub fn within_limits(frame: Frame) -> Pass<Frame> {
 }
 
 /// Takes a plan that a guest made, unless it is larger than the contract
-/// allows, or names a partition twice: the two would share a cursor.
-pub fn sound_plan(plan: ReadPlan) -> Result<ReadPlan, Failure> {
+/// allows, names a partition twice, which would share a cursor, or is in a
+/// format that nobody accepts.
+pub fn sound_plan(plan: ReadPlan, accepts: &[Format]) -> Result<ReadPlan, Failure> {
     let refused = |message: String| Err(Failure::Crashed { message });
+    if !accepts.contains(&plan.format) {
+        return refused(format!(
+            "it plans to emit {:?}, which nobody accepts",
+            plan.format
+        ));
+    }
     let count = plan.partitions.len();
     if count > MAX_PARTITIONS {
         return refused(format!(

@@ -16,6 +16,7 @@ pub mod destination;
 pub mod document;
 pub mod independent;
 pub mod large;
+pub mod postgres;
 pub mod small;
 pub mod sweep;
 pub mod trace;
@@ -57,6 +58,8 @@ pub fn vesicle() -> Command {
         for name in [
             "source-file.wasm",
             "dest-file.wasm",
+            "dest-postgres.wasm",
+            "source-postgres.wasm",
             "transform-rename.wasm",
         ] {
             let path = folder.join(name);

@@ -60,6 +60,7 @@ impl<S: Source> wit::Guest for Exported<S> {
             schema: crate::encode_schema(&plan.schema)?,
             hold: wit::Hold::new(Held { _value: plan.hold }),
             snapshot: plan.snapshot,
+            format: plan.format.into(),
             partitions: plan.partitions.into_iter().map(Into::into).collect(),
         })
     }
@@ -123,6 +124,7 @@ impl From<wit::StreamRequest> for crate::StreamRequest {
             columns: request.columns,
             partition_key: request.partition_key,
             parallelism: request.parallelism.max(1),
+            accepts: request.accepts.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -130,6 +130,10 @@ impl wit::Guest for Raw {
             hold: wit::Hold::new(Held),
             snapshot: None,
             schema: schema(),
+            format: match value(&config, "mode").as_str() {
+                "foreign-format" => wit::Format::PostgresCopy,
+                _ => wit::Format::ArrowIpc,
+            },
             partitions,
         })
     }
