@@ -208,7 +208,7 @@ impl<'c> Ledger<'c> {
         let rows = self.client.query(&all, &[&pipeline, &stream]).await?;
         let cursors = rows.iter().map(|row| PartitionCursor {
             partition: row.get("partition"),
-            cursor: row.get::<_, String>("cursor").into(),
+            cursor: row.get("cursor"),
             last: row.get("last"),
         });
         Ok(cursors.collect())
