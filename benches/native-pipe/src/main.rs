@@ -12,7 +12,7 @@ use futures::executor::block_on;
 use futures::{SinkExt as _, StreamExt as _, channel::mpsc, future};
 use vesicle_connector::{
     CommitRequest, Destination as _, Event, Frame, LoadRequest, Source as _, StreamRequest,
-    WriteMode, native, testing,
+    SyncMode, WriteMode, native, testing,
 };
 
 use dest_file::FileDestination;
@@ -67,6 +67,7 @@ fn main() -> Result<()> {
         stream_name: "stream".into(),
         run: format!("native-{}", std::process::id()),
         write_mode: WriteMode::Replace,
+        sync_mode: SyncMode::FullRefresh,
         primary_key: Vec::new(),
         schema,
         snapshot,

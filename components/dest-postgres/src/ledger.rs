@@ -23,6 +23,8 @@ pub struct Record {
     pub snapshot: Option<String>,
     /// The columns it was begun with.
     pub columns: String,
+    /// Whether the load after it may go on where it ends.
+    pub incremental: bool,
     /// Whether it has been published.
     pub complete: bool,
     /// Rows and bytes that it has published.
@@ -53,13 +55,13 @@ impl<'c> Ledger<'c> {
             "CREATE TABLE IF NOT EXISTS {load} (
                pipeline text NOT NULL, stream text NOT NULL, run text NOT NULL,
                target text NOT NULL, staging text NOT NULL, snapshot text,
-               columns text NOT NULL, complete boolean NOT NULL DEFAULT false,
+               columns text NOT NULL, incremental boolean NOT NULL, complete boolean NOT NULL DEFAULT false,
                rows bigint NOT NULL DEFAULT 0, bytes bigint NOT NULL DEFAULT 0,
                begun timestamptz NOT NULL DEFAULT now(), ended timestamptz,
                PRIMARY KEY (pipeline, stream));
              CREATE TABLE IF NOT EXISTS {cursor} (
                pipeline text NOT NULL, stream text NOT NULL, partition text NOT NULL,
-               cursor text NOT NULL, last boolean NOT NULL,
+               cursor text NOT NULL, last boolean NOT NULL, published text,
                rows bigint NOT NULL, bytes bigint NOT NULL,
                moved timestamptz NOT NULL DEFAULT now(),
                PRIMARY KEY (pipeline, stream, partition));"
@@ -75,7 +77,7 @@ impl<'c> Ledger<'c> {
     /// What the server says.
     pub async fn find(&self, pipeline: &str, stream: &str) -> Result<Option<Record>> {
         let find = format!(
-            "SELECT run, staging, snapshot, columns, complete, rows, bytes
+            "SELECT run, staging, snapshot, columns, incremental, complete, rows, bytes
                FROM {} WHERE pipeline = $1 AND stream = $2 FOR UPDATE",
             self.load
         );
@@ -85,6 +87,7 @@ impl<'c> Ledger<'c> {
             staging: row.get("staging"),
             snapshot: row.get("snapshot"),
             columns: row.get("columns"),
+            incremental: row.get("incremental"),
             complete: row.get("complete"),
             rows: row.get::<_, i64>("rows").unsigned_abs(),
             bytes: row.get::<_, i64>("bytes").unsigned_abs(),
@@ -122,11 +125,12 @@ impl<'c> Ledger<'c> {
         record: &Record,
     ) -> Result<()> {
         let put = format!(
-            "INSERT INTO {} AS load (pipeline, stream, run, target, staging, snapshot, columns)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO {} AS load (pipeline, stream, run, target, staging, snapshot, columns, incremental)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (pipeline, stream) DO UPDATE SET
                run = excluded.run, target = excluded.target, staging = excluded.staging,
                snapshot = excluded.snapshot, columns = excluded.columns,
+               incremental = excluded.incremental,
                complete = false, rows = 0, bytes = 0, begun = now(), ended = NULL",
             self.load
         );
@@ -141,10 +145,29 @@ impl<'c> Ledger<'c> {
                     &record.staging,
                     &record.snapshot,
                     &record.columns,
+                    &record.incremental,
                 ],
             )
             .await?;
-        self.forget_cursors(pipeline, stream).await
+        Ok(())
+    }
+
+    /// Sets the cursors to where the last published load has ended.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn rewind(&self, pipeline: &str, stream: &str) -> Result<()> {
+        let cursor = &self.cursor;
+        let of_stream = "pipeline = $1 AND stream = $2";
+        let rewind = format!(
+            "UPDATE {cursor} SET cursor = published, last = false, rows = 0, bytes = 0
+              WHERE {of_stream} AND published IS NOT NULL"
+        );
+        self.client.execute(&rewind, &[&pipeline, &stream]).await?;
+        let others = format!("DELETE FROM {cursor} WHERE {of_stream} AND published IS NULL");
+        self.client.execute(&others, &[&pipeline, &stream]).await?;
+        Ok(())
     }
 
     /// Notes that a load has been published.
@@ -166,26 +189,50 @@ impl<'c> Ledger<'c> {
             .client
             .query_one(&complete, &[&pipeline, &stream])
             .await?;
-        self.forget_cursors(pipeline, stream).await?;
+        let keep = format!(
+            "UPDATE {} SET published = cursor WHERE pipeline = $1 AND stream = $2",
+            self.cursor
+        );
+        self.client.execute(&keep, &[&pipeline, &stream]).await?;
         let number = |value: i64| value.unsigned_abs();
         Ok(row.map_or((0, 0), |row| (number(row.get(0)), number(row.get(1)))))
     }
 
-    /// Takes the record of a load out, and its cursors.
+    /// Notes that a load is given up: no run goes on with it.
     ///
     /// # Errors
     ///
     /// What the server says.
-    pub async fn forget(&self, pipeline: &str, stream: &str) -> Result<()> {
-        let forget = format!(
-            "DELETE FROM {} WHERE pipeline = $1 AND stream = $2",
+    pub async fn give_up(&self, pipeline: &str, stream: &str) -> Result<()> {
+        let give_up = format!(
+            "UPDATE {} SET run = '', complete = true, ended = now()
+              WHERE pipeline = $1 AND stream = $2",
             self.load
         );
-        self.client.execute(&forget, &[&pipeline, &stream]).await?;
-        self.forget_cursors(pipeline, stream).await
+        self.client.execute(&give_up, &[&pipeline, &stream]).await?;
+        Ok(())
     }
 
-    async fn forget_cursors(&self, pipeline: &str, stream: &str) -> Result<()> {
+    /// Whether the load under way has rows that are durable.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn has_rows(&self, pipeline: &str, stream: &str) -> Result<bool> {
+        let find = format!(
+            "SELECT 1 FROM {} WHERE pipeline = $1 AND stream = $2 AND rows > 0 LIMIT 1",
+            self.cursor
+        );
+        let row = self.client.query_one(&find, &[&pipeline, &stream]).await?;
+        Ok(row.is_some())
+    }
+
+    /// Takes the cursors of a stream out.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn forget_cursors(&self, pipeline: &str, stream: &str) -> Result<()> {
         let forget = format!(
             "DELETE FROM {} WHERE pipeline = $1 AND stream = $2",
             self.cursor

@@ -2,7 +2,7 @@
 
 use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
-use vesicle_connector::{Error, Load, LoadRequest, PartitionCursor, Result, WriteMode};
+use vesicle_connector::{Error, Load, LoadRequest, PartitionCursor, Result, SyncMode, WriteMode};
 use vesicle_postgres::catalog::Column;
 use vesicle_postgres::ddl;
 use vesicle_postgres_client::{Client, identifier, literal};
@@ -113,22 +113,25 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         && record.run == request.run
         && !request.fresh
     {
+        let cursors = ledger.cursors(pipeline, stream).await?;
         client.run("COMMIT").await?;
-        return loaded(record, Vec::new(), &detail(record));
+        return loaded(record, cursors, &detail(record));
     }
     check_target(client, &target, &wanted, request).await?;
+    let incremental = request.sync_mode == SyncMode::Incremental;
     if let Some(record) = &known
         && !record.complete
     {
-        let cursors = ledger.cursors(pipeline, stream).await?;
-        if !request.fresh && record.columns == shape {
+        let is_same = record.columns == shape && record.incremental == incremental;
+        if !request.fresh && is_same {
+            let cursors = ledger.cursors(pipeline, stream).await?;
             client.run("COMMIT").await?;
             return loaded(record, cursors, &detail(record));
         }
-        if !request.fresh && !cursors.is_empty() {
+        if !request.fresh && ledger.has_rows(pipeline, stream).await? {
             let message = format!(
-                "{target}: the load that run {} has begun has other columns; finish it as the \
-                 source was, or abandon it with --fresh",
+                "{target}: the load that run {} has begun has other columns or another sync_mode; \
+                 finish it as it was, or abandon it with --fresh",
                 record.run
             );
             return Err(Error::schema("other-columns", message));
@@ -140,6 +143,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         staging: staging_name(client, request).await?,
         snapshot: request.snapshot.clone(),
         columns: shape,
+        incremental,
         complete: false,
         rows: 0,
         bytes: 0,
@@ -155,8 +159,14 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     ledger
         .put(pipeline, stream, &target.to_string(), &record)
         .await?;
+    if incremental && known.is_some_and(|before| before.incremental) {
+        ledger.rewind(pipeline, stream).await?;
+    } else {
+        ledger.forget_cursors(pipeline, stream).await?;
+    }
+    let cursors = ledger.cursors(pipeline, stream).await?;
     client.run("COMMIT").await?;
-    loaded(&record, Vec::new(), &detail)
+    loaded(&record, cursors, &detail)
 }
 
 /// Whether rows with these columns can become rows of the target.
@@ -240,7 +250,8 @@ pub async fn discard(client: &Client, detail: &Detail) -> Result<()> {
     let (pipeline, stream) = (&detail.pipeline, &detail.stream);
     if ledger.is_under_way(pipeline, stream, &detail.run).await? {
         drop_table(client, &detail.staging).await?;
-        ledger.forget(pipeline, stream).await?;
+        ledger.give_up(pipeline, stream).await?;
+        ledger.rewind(pipeline, stream).await?;
     }
     client.run("COMMIT").await
 }

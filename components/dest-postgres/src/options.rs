@@ -1,6 +1,6 @@
 //! What the document may say of the destination.
 
-use vesicle_connector::{Config, Format, Opt, Result, Spec, WriteMode};
+use vesicle_connector::{Config, Format, Opt, Result, Spec, SyncMode, WriteMode};
 use vesicle_postgres_client::Options as Server;
 
 /// The options, read.
@@ -13,20 +13,15 @@ pub struct Options {
 
 /// What the destination is and takes.
 pub fn spec() -> Spec {
-    let mut spec = Spec::new(
-        "dest-postgres",
-        env!("CARGO_PKG_VERSION"),
-        "Writes tables of PostgreSQL",
-    );
-    for key in Server::keys() {
-        spec = spec.option(key);
-    }
+    let (name, version) = ("dest-postgres", env!("CARGO_PKG_VERSION"));
+    let spec = Server::spec(name, version, "Writes tables of PostgreSQL");
     spec.option(
         Opt::text("schema")
             .default("public")
             .identity()
             .doc("Where the tables are; made if it is not there"),
     )
+    .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental])
     .write_modes(&[WriteMode::Append, WriteMode::Replace, WriteMode::Upsert])
     .takes(&[Format::PostgresCopy, Format::ArrowIpc])
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use vesicle_connector::{Error, Result};
-use vesicle_postgres::catalog::{self, Column};
+use vesicle_postgres::Column;
 use vesicle_postgres_client::{Client, identifier};
 
 /// A table by its name.
@@ -49,9 +49,7 @@ impl TableName {
             );
             return Err(Error::schema("not-a-table", message));
         }
-        let rows = client.query(catalog::COLUMNS, &[&oid]).await?;
-        let rows: Vec<_> = rows.iter().map(columns_row).collect();
-        catalog::columns(&rows).map(Some)
+        client.columns(oid).await.map(Some)
     }
 }
 
@@ -60,22 +58,6 @@ SELECT c.oid, c.relkind::text AS kind
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = $1 AND c.relname = $2";
-
-fn columns_row(row: &vesicle_postgres_client::Row) -> catalog::Row {
-    catalog::Row {
-        column: row.get("column"),
-        depth: row.get("depth"),
-        not_null: row.get("not_null"),
-        generated: row.get("generated"),
-        dimensions: row.get("dimensions"),
-        oid: row.get("oid"),
-        schema: row.get("schema"),
-        name: row.get("name"),
-        kind: row.get::<_, String>("kind").chars().next().unwrap_or('?'),
-        declared: row.get("declared"),
-        labels: row.get("labels"),
-    }
-}
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,14 +16,8 @@ pub struct Options {
 
 /// What the source is and takes.
 pub fn spec() -> Spec {
-    let mut spec = Spec::new(
-        "source-postgres",
-        env!("CARGO_PKG_VERSION"),
-        "Reads tables and views of PostgreSQL",
-    );
-    for key in Server::keys() {
-        spec = spec.option(key);
-    }
+    let (name, version) = ("source-postgres", env!("CARGO_PKG_VERSION"));
+    let spec = Server::spec(name, version, "Reads tables and views of PostgreSQL");
     spec.option(
         Opt::text("schema")
             .default("public")
@@ -36,7 +30,7 @@ pub fn spec() -> Spec {
             .identity()
             .doc("What numeric becomes: text keeps NaN and every digit, decimal refuses NaN"),
     )
-    .sync_modes(&[SyncMode::FullRefresh])
+    .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental])
     .emits(&[Format::PostgresCopy, Format::ArrowIpc])
 }
 

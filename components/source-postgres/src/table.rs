@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
 use vesicle_connector::{Error, Estimate, Result};
-use vesicle_postgres::catalog::{self, Column};
-use vesicle_postgres::{Options as Mapping, arrow};
+use vesicle_postgres::{Column, Options as Mapping, arrow};
 use vesicle_postgres_client::Client;
 
 use crate::stream::{self, StreamName};
@@ -92,7 +91,7 @@ impl Table {
         Ok(Self {
             name: name.clone(),
             kind,
-            columns: columns(client, oid).await?,
+            columns: client.columns(oid).await?,
             key: row.get("key"),
             blocks: count(row.get("blocks"))
                 .unwrap_or(0)
@@ -159,27 +158,6 @@ impl Table {
             bytes: self.bytes,
         }
     }
-}
-
-async fn columns(client: &Client, oid: u32) -> Result<Vec<Column>> {
-    let rows = client.query(catalog::COLUMNS, &[&oid]).await?;
-    let rows: Vec<catalog::Row> = rows
-        .iter()
-        .map(|row| catalog::Row {
-            column: row.get("column"),
-            depth: row.get("depth"),
-            not_null: row.get("not_null"),
-            generated: row.get("generated"),
-            dimensions: row.get("dimensions"),
-            oid: row.get("oid"),
-            schema: row.get("schema"),
-            name: row.get("name"),
-            kind: row.get::<_, String>("kind").chars().next().unwrap_or('?'),
-            declared: row.get("declared"),
-            labels: row.get("labels"),
-        })
-        .collect();
-    catalog::columns(&rows)
 }
 
 /// The error of a name that stands for nothing.

@@ -364,6 +364,22 @@ fn sync_word(mode: WitSync) -> &'static str {
     }
 }
 
+/// A sync mode with its fields, as the contract has them.
+fn sync_mode(sync: &SyncMode) -> (WitSync, Option<String>, Option<String>) {
+    match sync {
+        SyncMode::FullRefresh => (WitSync::FullRefresh, None, None),
+        SyncMode::Incremental {
+            cursor_field,
+            tie_breaker_field,
+        } => (
+            WitSync::Incremental,
+            Some(cursor_field.value.clone()),
+            tie_breaker_field.as_ref().map(|f| f.value.clone()),
+        ),
+        SyncMode::Cdc => (WitSync::Cdc, None, None),
+    }
+}
+
 /// The formats that all that comes after the source takes, best first.
 fn accepted(transforms: &[Made], destination: &Connector) -> Vec<Format> {
     let takes = |format: &Format| {
@@ -422,6 +438,9 @@ async fn lay_out(
         parallelism: document.resources.parallelism,
         accepts: accepts.clone(),
     };
+    if let Streams::Named(streams) = &document.source.streams {
+        check_sync_modes(document, destination, streams)?;
+    }
     match &document.source.streams {
         Streams::All { .. } => {
             let found =
@@ -452,6 +471,31 @@ async fn lay_out(
     }
 }
 
+/// Whether the destination takes the rows of each reading.
+fn check_sync_modes(
+    document: &Document,
+    destination: &Connector,
+    streams: &[document::Stream],
+) -> Result<()> {
+    let taken = &destination.spec.sync_modes;
+    for stream in streams {
+        let (mode, _, _) = sync_mode(&stream.sync);
+        if mode != WitSync::FullRefresh && !taken.contains(&mode) {
+            let message = format!(
+                "{} does not go on where the load before has ended, and stream {:?} with \
+                 sync_mode {:?} asks for it",
+                destination.name,
+                stream.name.value,
+                sync_word(mode)
+            );
+            let wrong = document.diagnostic(stream.name.position, message);
+            let wrong = wrong.with_help("set sync_mode: full_refresh");
+            return Err(Error::Document(wrong.into()));
+        }
+    }
+    Ok(())
+}
+
 fn stream_plan(
     document: &Document,
     source: &Connector,
@@ -461,18 +505,7 @@ fn stream_plan(
     let texts = |list: &[document::Spanned<String>]| {
         list.iter().map(|s| s.value.clone()).collect::<Vec<_>>()
     };
-    let (sync_mode, cursor_field, tie_breaker_field) = match &stream.sync {
-        SyncMode::FullRefresh => (WitSync::FullRefresh, None, None),
-        SyncMode::Incremental {
-            cursor_field,
-            tie_breaker_field,
-        } => (
-            WitSync::Incremental,
-            Some(cursor_field.value.clone()),
-            tie_breaker_field.as_ref().map(|f| f.value.clone()),
-        ),
-        SyncMode::Cdc => (WitSync::Cdc, None, None),
-    };
+    let (sync_mode, cursor_field, tie_breaker_field) = sync_mode(&stream.sync);
     if !source.spec.sync_modes.contains(&sync_mode) {
         let known: Vec<_> = source
             .spec

@@ -264,3 +264,82 @@ fn large_tables_are_read_in_parts_of_one_snapshot() {
     tables.expect_equal("wide", "raw.wide");
     assert!(ended.figure("commits") >= 2, "it was read in one part");
 }
+
+/// The people in the order of `seen`, whose values come in pairs.
+const BY_SEEN: &str =
+    "{ name: people, sync_mode: incremental, cursor_field: seen, tie_breaker_field: id }";
+
+#[test]
+fn an_incremental_run_reads_what_is_new_and_loses_nothing_among_equal_cursors() {
+    let tables = Tables::new(PEOPLE);
+    tables
+        .server
+        .sql("update people set seen = date_trunc('minute', seen)");
+    tables.document(BY_SEEN, "append");
+    assert_eq!(tables.complete().figure("rows_written"), 1000);
+    tables.expect_equal("people", "raw.people");
+    // Nothing is new.
+    assert_eq!(tables.complete().figure("rows_written"), 0);
+    // Some rows have the newest cursor there was, some are newer.
+    tables.server.sql(
+        "insert into people
+         select 1000 + n, 'new', null, null, (select max(seen) from people) + (n / 4) * interval '1 s'
+           from generate_series(1, 10) n",
+    );
+    assert_eq!(tables.complete().figure("rows_written"), 10);
+    tables.expect_equal("people", "raw.people");
+    // Without the state the destination's cursor holds, and that is said.
+    fs::remove_file(tables.folder.path().join("state.db")).unwrap();
+    let ended = tables
+        .complete()
+        .expect_said("adopted the destination's cursor");
+    assert_eq!(ended.figure("rows_written"), 0);
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn an_incremental_upsert_brings_changes_over() {
+    let tables = Tables::new(PEOPLE);
+    let stream = "{ name: people, sync_mode: incremental, cursor_field: seen, primary_key: id }";
+    tables.document(stream, "upsert");
+    tables.complete();
+    tables.server.sql(
+        "update people set name = 'changed', seen = '2030-01-01Z' where id % 100 = 0;
+         insert into people values (0, 'new', null, null, '2029-01-01Z');",
+    );
+    assert_eq!(tables.complete().figure("rows_written"), 11);
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn an_incremental_run_killed_at_any_boundary_repeats_nothing_and_loses_nothing() {
+    let tables = Tables::new(PEOPLE);
+    tables.document(BY_SEEN, "append");
+    for point in ALL {
+        let mut command = tables.command();
+        command.env("VESICLE_FAIL_POINT", format!("{point}:1"));
+        Running::start(command).wait().expect_killed();
+        tables.complete();
+        tables.expect_equal("people", "raw.people");
+        tables.server.sql(
+            "insert into people
+             select id + 10000, name, born, score, seen + interval '1 day' from people
+              order by seen desc limit 100",
+        );
+    }
+}
+
+#[test]
+fn what_no_cursor_reaches_is_refused() {
+    let tables = Tables::new(PEOPLE);
+    tables
+        .server
+        .sql("update people set seen = null where id = 7");
+    tables.document(BY_SEEN, "append");
+    tables.run().expect_exit(7).expect_said("NULL in \"seen\"");
+    let keyless = "create table plain as select * from people where seen is not null";
+    tables.server.sql(keyless);
+    let stream = "{ name: plain, sync_mode: incremental, cursor_field: seen }";
+    tables.document(stream, "append");
+    tables.run().expect_exit(3).expect_said("tie_breaker_field");
+}

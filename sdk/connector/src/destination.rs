@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::frame::{Batch, Change, CommitRequest, Cursor, Reject};
-use crate::spec::{Spec, WriteMode};
+use crate::spec::{Spec, SyncMode, WriteMode};
 
 /// What a load is to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +21,10 @@ pub struct LoadRequest {
     pub run: String,
     /// How rows are written.
     pub write_mode: WriteMode,
+    /// How the source reads. In an incremental load rows go on where the load
+    /// before has ended: its cursors are those that the load begins with. A
+    /// full refresh begins with none.
+    pub sync_mode: SyncMode,
     /// The columns that identify a row.
     pub primary_key: Vec<String>,
     /// The columns of the rows to come.
@@ -40,6 +44,7 @@ impl LoadRequest {
             stream_name: stream_name.into(),
             run: run.into(),
             write_mode: WriteMode::Append,
+            sync_mode: SyncMode::FullRefresh,
             primary_key: Vec::new(),
             schema,
             snapshot: None,

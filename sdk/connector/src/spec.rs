@@ -177,7 +177,8 @@ pub struct Spec {
     pub doc: String,
     /// The keys of its configuration.
     pub options: Vec<Opt>,
-    /// How a source can be read.
+    /// How a source can be read; of which reading a destination takes the rows,
+    /// full refreshes if none is named.
     pub sync_modes: Vec<SyncMode>,
     /// How a destination can be written.
     pub write_modes: Vec<WriteMode>,
@@ -212,7 +213,9 @@ impl Spec {
         self
     }
 
-    /// How it can be read, for a source.
+    /// How it can be read, for a source; for a destination, of which reading it
+    /// takes the rows. One that takes incremental loads keeps the cursors of a
+    /// load that is complete, and begins the next one with them.
     pub fn sync_modes(mut self, modes: &[SyncMode]) -> Self {
         self.sync_modes = modes.to_vec();
         self

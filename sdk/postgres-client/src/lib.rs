@@ -8,6 +8,7 @@
 //! Only in components; natively there is no host to open sessions.
 
 mod client;
+mod columns;
 mod error;
 mod options;
 mod quote;

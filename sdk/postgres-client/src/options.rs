@@ -1,6 +1,6 @@
 //! The options that a source and a destination have in common.
 
-use vesicle_connector::{Config, Error, Opt, Result};
+use vesicle_connector::{Config, Error, Opt, Result, Spec};
 
 /// The port that PostgreSQL listens on by default.
 const PORT: u16 = 5432;
@@ -19,9 +19,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// The keys, as a spec lists them. The host takes the password, and what
-    /// is said of encryption, for itself.
-    pub fn keys() -> Vec<Opt> {
+    /// What a connector is, with these keys. The host takes the password, and
+    /// what is said of encryption, for itself.
+    pub fn spec(name: &str, version: &str, doc: &str) -> Spec {
+        let spec = Spec::new(name, version, doc);
+        Self::keys().into_iter().fold(spec, Spec::option)
+    }
+
+    fn keys() -> Vec<Opt> {
         let sslmode = ["disable", "require", "verify-ca", "verify-full"];
         vec![
             Opt::text("host")

@@ -181,6 +181,7 @@ impl Context<'_> {
                 WriteMode::Replace => WitWrite::Replace,
                 WriteMode::Upsert => WitWrite::Upsert,
             },
+            sync_mode: stream.request.sync_mode,
             primary_key: stream.primary_key.clone(),
             schema,
             snapshot: read.snapshot.clone(),

@@ -102,6 +102,7 @@ fn load_request(request: wit::LoadRequest) -> crate::Result<crate::LoadRequest> 
         stream_name: request.stream_name,
         run: request.run,
         write_mode: request.write_mode.into(),
+        sync_mode: request.sync_mode.into(),
         primary_key: request.primary_key,
         schema: crate::decode_schema(&request.schema)?,
         snapshot: request.snapshot,
