@@ -343,3 +343,47 @@ fn what_no_cursor_reaches_is_refused() {
     tables.document(stream, "append");
     tables.run().expect_exit(3).expect_said("tie_breaker_field");
 }
+
+/// What a component that has signed in finds in its memory: how often the
+/// password, how often its user.
+fn found_in_memory(tables: &Tables, leak: &str) -> (u64, u64) {
+    let (port, password) = (tables.server.port(), tables.server.password());
+    let (first, second) = password.split_at(password.len() / 2);
+    let component = common::confined::guests().join("memory-search.wasm");
+    tables.write(&format!(
+        r#"version: "1.0"
+pipeline: search
+source:
+  use: {component:?}
+  config:
+    {{ host: 127.0.0.1, port: {port}, user: postgres, password: {password:?}, database: postgres,
+      secret_1: {first:?}, secret_2: {second:?}, known_1: post, known_2: gres, leak: {leak:?} }}
+  streams: [found]
+destination:
+  use: dest-file
+  config: {{ path: out, format: jsonl }}
+  write_mode: replace
+"#
+    ));
+    tables.complete();
+    let out = tables.folder.path().join("out/found");
+    let file = common::list(&out).pop().unwrap();
+    let row: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(out.join(file)).unwrap()).unwrap();
+    assert!(row["bytes"].as_u64().unwrap() >= 1 << 20, "{row}");
+    (
+        row["secret"].as_u64().unwrap(),
+        row["known"].as_u64().unwrap(),
+    )
+}
+
+#[test]
+fn the_password_is_nowhere_in_the_memory_of_a_component_that_has_signed_in() {
+    let tables = Tables::new("");
+    let (secret, known) = found_in_memory(&tables, "nothing");
+    assert_eq!(secret, 0);
+    assert!(known > 0, "the search does not find what is there");
+    // Had it come in, it would have been found.
+    let (secret, _) = found_in_memory(&tables, tables.server.password());
+    assert!(secret > 0);
+}
