@@ -18,6 +18,7 @@ pub mod connector;
 pub mod document;
 mod error;
 mod grants;
+mod layout;
 pub mod paths;
 mod place;
 pub mod plan;
