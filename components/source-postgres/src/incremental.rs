@@ -10,9 +10,10 @@ use arrow_array::{Array as _, RecordBatch, StringArray};
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 use vesicle_connector::{Emitter, Error, Result, StreamRequest};
-use vesicle_postgres::{Column, Decoder, Options as Mapping, Scalar, Type, arrow};
+use vesicle_postgres::{Column, Options as Mapping, Scalar, Type, arrow};
 use vesicle_postgres_client::{Client, identifier, literal};
 
+use crate::rows::Rows;
 use crate::table::Table;
 
 /// The name of the only partition.
@@ -192,34 +193,18 @@ pub async fn read(
         let text = Type::Scalar(Scalar::Text);
         read.push(Column::new(format!("key {place}"), text));
     }
-    let mut decoder = Decoder::new(&read, mapping);
-    let mut copy = client.copy_out(&statement).await?;
-    let mut taken = 0;
-    loop {
-        let bytes = copy.next().await?;
-        let is_last = bytes.is_none();
-        match bytes {
-            Some(bytes) => {
-                taken += bytes.len() as u64;
-                decoder.push(&bytes)?;
-            }
-            None => decoder.finish()?,
+    let mut rows = Rows::new(client.copy_out(&statement).await?, &read, mapping);
+    while let Some((batch, taken)) = rows.next().await? {
+        let first = key.position(&batch, columns.len(), 0)?;
+        if let Some(newest) = &newest
+            && *newest != first
+        {
+            out.checkpoint(newest.to_text()).await?;
         }
-        while let Some(batch) = decoder.next_batch() {
-            let first = key.position(&batch, columns.len(), 0)?;
-            if let Some(newest) = &newest
-                && *newest != first
-            {
-                out.checkpoint(newest.to_text()).await?;
-            }
-            newest = Some(key.position(&batch, columns.len(), batch.num_rows() - 1)?);
-            let kept: Vec<usize> = (0..columns.len()).collect();
-            let rows = batch.project(&kept)?.with_schema(Arc::clone(&schema))?;
-            out.batch(rows, std::mem::take(&mut taken)).await?;
-        }
-        if is_last {
-            break;
-        }
+        newest = Some(key.position(&batch, columns.len(), batch.num_rows() - 1)?);
+        let kept: Vec<usize> = (0..columns.len()).collect();
+        let batch = batch.project(&kept)?.with_schema(Arc::clone(&schema))?;
+        out.batch(batch, taken).await?;
     }
     match newest {
         Some(newest) => out.checkpoint(newest.to_text()).await,

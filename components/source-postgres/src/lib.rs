@@ -34,6 +34,7 @@ mod incremental;
 mod options;
 mod partition;
 mod reading;
+mod rows;
 mod stream;
 mod table;
 
@@ -127,7 +128,7 @@ impl Source for PostgresSource {
             }
             SyncMode::Cdc => {
                 let message = format!(
-                    "stream {:?}: source-postgres does not read the log of changes yet; set \
+                    "stream {:?}: source-postgres does not read the log of changes; set \
                      sync_mode to full_refresh or incremental",
                     request.name
                 );

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use vesicle_connector::{Emitter, Format, Result};
 use vesicle_postgres::chunk::Splitter;
-use vesicle_postgres::{Column, Decoder, Options as Mapping, arrow};
+use vesicle_postgres::{Column, Options as Mapping, arrow};
 use vesicle_postgres_client::{Client, CopyOut, identifier};
 
 use crate::partition::{Blocks, Detail};
+use crate::rows::Rows;
 use crate::table::{Kind, Table};
 
 /// The format in which rows of some columns are emitted: the first that is
@@ -78,26 +79,12 @@ impl Reading<'_> {
     }
 
     /// Emits rows as Arrow.
-    async fn decode(&self, mut copy: CopyOut, out: &mut Emitter) -> Result<()> {
-        let mut decoder = Decoder::new(&self.columns, self.mapping);
-        let mut taken = 0;
-        loop {
-            let bytes = copy.next().await?;
-            let is_last = bytes.is_none();
-            match bytes {
-                Some(bytes) => {
-                    taken += bytes.len() as u64;
-                    decoder.push(&bytes)?;
-                }
-                None => decoder.finish()?,
-            }
-            while let Some(batch) = decoder.next_batch() {
-                out.batch(batch, std::mem::take(&mut taken)).await?;
-            }
-            if is_last {
-                return Ok(());
-            }
+    async fn decode(&self, copy: CopyOut, out: &mut Emitter) -> Result<()> {
+        let mut rows = Rows::new(copy, &self.columns, self.mapping);
+        while let Some((batch, taken)) = rows.next().await? {
+            out.batch(batch, taken).await?;
         }
+        Ok(())
     }
 
     /// The statement that gives the wanted columns of the rows of some blocks.
