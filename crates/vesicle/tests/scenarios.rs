@@ -16,6 +16,10 @@
 //! the exit code unless it is 0. Control characters are escaped, as `\t`. Lines
 //! that begin with `#` say what is shown; the first line is one.
 //!
+//! A folder with a file `postgres.sql` gets a database of its own, made by the
+//! statements in that file; [`scenario::database`] says how a transcript and its
+//! documents reach it.
+//!
 //! What differs from run to run is replaced, as [`scenario::volatile`] says.
 //!
 //! - `BLESS=1` writes transcripts anew. Read them before you keep them.
@@ -33,6 +37,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use scenario::Scenario;
+use scenario::database::Databases;
 
 /// How many scenarios run at a time.
 const THREADS: usize = 2;
@@ -61,13 +66,14 @@ fn every_session_reads_as_its_transcript_says() {
     );
     let bless = std::env::var_os("BLESS").is_some_and(|value| value == "1");
 
+    let databases = Databases::default();
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(failure) = scenario.play(bless) {
+                    if let Err(failure) = scenario.play(&databases, bless) {
                         failures.lock().unwrap().push(failure);
                     }
                 }

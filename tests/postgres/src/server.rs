@@ -148,12 +148,26 @@ impl Server {
     ///
     /// What `psql` said.
     pub fn try_sql(&self, statements: &str) -> Result<String, String> {
+        self.psql(Self::DATABASE, &[], statements)
+    }
+
+    /// As [`Server::try_sql`], in another database. NULL is printed as `NULL`.
+    ///
+    /// # Errors
+    ///
+    /// What `psql` said.
+    pub fn try_sql_in(&self, database: &str, statements: &str) -> Result<String, String> {
+        self.psql(database, &["-P", "null=NULL"], statements)
+    }
+
+    fn psql(&self, database: &str, options: &[&str], statements: &str) -> Result<String, String> {
         let printed = self
             .programs
             .command(self.programs.path("psql"), self.folder.path())
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
             .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(["-U", Self::SUPERUSER, "-d", Self::DATABASE])
+            .args(["-U", Self::SUPERUSER, "-d", database])
+            .args(options)
             .args(["-c", statements])
             .env("PGPASSWORD", &self.password)
             .env("PGCONNECT_TIMEOUT", "10")

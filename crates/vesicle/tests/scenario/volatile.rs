@@ -8,18 +8,25 @@
 //! | a time of 2026 or later; data of scenarios is older | `<time>` |
 //! | `(0.8 s)` | `(<seconds> s)` |
 //! | figures in JSON under `times` and keys that end in `_ms`, `_rss_bytes`, `_peak_bytes` | `<n>` |
+//! | the port of the scenario's PostgreSQL server | `<port>` |
+//! | a place in its log: `0/16B3748` | `<lsn>` |
 //! | lines of progress, which slow machines print | nothing |
 
 use std::path::Path;
 
+use super::database::Database;
+use super::transcript::Outcome;
 use crate::common::BINARY;
 
 /// The places that a scenario may name.
-pub struct Places(Vec<(String, &'static str)>);
+pub struct Places {
+    paths: Vec<(String, &'static str)>,
+    port: Option<String>,
+}
 
 impl Places {
-    /// The places of a scenario that is played in a folder.
-    pub fn of(folder: &Path) -> Self {
+    /// The places of a scenario that is played in a folder, and with a database.
+    pub fn of(folder: &Path, database: Option<&Database<'_>>) -> Self {
         let components = Path::new(BINARY).with_file_name("components");
         let mut places = Vec::new();
         for (path, name) in [(folder, "<here>"), (&components, "<components>")] {
@@ -27,14 +34,29 @@ impl Places {
             places.push((canonical.display().to_string(), name));
             places.push((path.display().to_string(), name));
         }
-        Self(places)
+        Self {
+            paths: places,
+            port: database.map(|database| database.port().to_string()),
+        }
+    }
+
+    /// What a command printed with what is volatile replaced.
+    pub fn hide_in(&self, outcome: Outcome) -> Outcome {
+        Outcome {
+            stdout: self.hide(&outcome.stdout),
+            stderr: self.hide(&outcome.stderr),
+            exit: outcome.exit,
+        }
     }
 
     /// A text with what is volatile replaced.
-    pub fn hide(&self, text: &str) -> String {
+    fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (path, name) in &self.0 {
+        for (path, name) in &self.paths {
             text = text.replace(path.as_str(), name);
+        }
+        if let Some(port) = &self.port {
+            text = hide_number(&text, port);
         }
         text.split_inclusive('\n')
             .filter(|line| !is_progress(line))
@@ -47,13 +69,30 @@ fn is_progress(line: &str) -> bool {
     line.contains(" rows/s, ") && line.contains(" MB/s, ") && line.contains(" committed")
 }
 
+/// A text in which a number, where it stands alone, is that of a port.
+fn hide_number(text: &str, number: &str) -> String {
+    let mut hidden = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(number) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[number.len()..];
+        let alone = !before.ends_with(|c: char| c.is_ascii_alphanumeric())
+            && !after.starts_with(|c: char| c.is_ascii_alphanumeric());
+        hidden.push_str(before);
+        hidden.push_str(if alone { "<port>" } else { number });
+        rest = after;
+    }
+    hidden + rest
+}
+
 fn hide_in_line(line: &str) -> String {
     let mut text = String::new();
     let mut rest = line;
     while let Some(letter) = rest.chars().next() {
         let found = [run, part, time, seconds, figure]
             .iter()
-            .find_map(|find| find(rest));
+            .find_map(|find| find(rest))
+            .or_else(|| place_in_log(&text, rest));
         let (length, stands_for) = found.unwrap_or((letter.len_utf8(), ""));
         match stands_for {
             "" => text.push(letter),
@@ -134,6 +173,21 @@ fn figure(text: &str) -> Found {
     None
 }
 
+/// A place in the server's log, which no word is part of.
+fn place_in_log(before: &str, text: &str) -> Found {
+    let hexadecimal = |text: &str| {
+        text.bytes()
+            .take_while(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F'))
+            .count()
+    };
+    let high = hexadecimal(text);
+    let low = hexadecimal(text[high..].strip_prefix('/')?);
+    let length = high + 1 + low;
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '/';
+    let alone = !before.ends_with(word) && !text[length..].starts_with(word);
+    (alone && (1..=8).contains(&high) && (6..=8).contains(&low)).then_some((length, "<lsn>"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +207,12 @@ mod tests {
         );
         assert_eq!(hide_in_line("\"busy_ms\": 12,"), "\"busy_ms\": <n>,");
         assert_eq!(hide_in_line("\"exit\": 12,"), "\"exit\": 12,");
+        assert_eq!(hide_in_line("from 0/16B3748 on"), "from <lsn> on");
+        assert_eq!(hide_in_line("in out/DEADBEEF/"), "in out/DEADBEEF/");
+        let ports = "127.0.0.1:5433 port 5433, 15433";
+        assert_eq!(
+            hide_number(ports, "5433"),
+            "127.0.0.1:<port> port <port>, 15433"
+        );
     }
 }
