@@ -23,6 +23,7 @@
 mod error;
 mod lock;
 mod model;
+mod sql;
 mod sqlite;
 mod store;
 

@@ -7,11 +7,7 @@
 //! `synchronous=EXTRA`, which also syncs the folder. The file is made with mode
 //! 0600, and so are the `-wal` and `-shm` beside it.
 
-mod cursors;
 mod file;
-mod letters;
-mod overview;
-mod runs;
 mod schema;
 
 use super::error::StateError;
@@ -21,8 +17,10 @@ use super::model::{
     PipelineState, PipelineSummary, Receipt, Removed, Run, RunStatus, Slice, Start, StreamState,
     StreamStatus,
 };
+use super::sql::{Answer, Fault, Row, Transaction, Value, cursors, letters, overview, runs};
 use super::store::State;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ToSql, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -80,7 +78,7 @@ impl SqliteState {
     /// Does something in one transaction, all or nothing.
     fn transact<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+        work: impl FnOnce(&dyn Transaction) -> Result<T, Fault>,
     ) -> Result<T, StateError> {
         self.within(TransactionBehavior::Immediate, work)
     }
@@ -88,7 +86,7 @@ impl SqliteState {
     /// Reads one consistent state of things.
     fn read<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+        work: impl FnOnce(&dyn Transaction) -> Result<T, Fault>,
     ) -> Result<T, StateError> {
         self.within(TransactionBehavior::Deferred, work)
     }
@@ -96,49 +94,90 @@ impl SqliteState {
     fn within<T>(
         &self,
         behavior: TransactionBehavior,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+        work: impl FnOnce(&dyn Transaction) -> Result<T, Fault>,
     ) -> Result<T, StateError> {
         // A panic while the lock was held has rolled its transaction back.
         let mut connection = self
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let outcome = connection
+        let sqlite = |source| StateError::from_sqlite(&self.path, source);
+        let transaction = connection
             .transaction_with_behavior(behavior)
-            .map_err(Fault::from)
-            .and_then(|transaction| {
-                let value = work(&transaction)?;
-                transaction.commit()?;
-                Ok(value)
-            });
-        outcome.map_err(|fault| fault.at(&self.path))
+            .map_err(sqlite)?;
+        let value = work(&InFile {
+            transaction: &transaction,
+            path: &self.path,
+        })
+        .map_err(|fault| self.of_fault(fault))?;
+        transaction.commit().map_err(sqlite)?;
+        Ok(value)
     }
-}
 
-/// What stops a transaction.
-enum Fault {
-    Sqlite(rusqlite::Error),
-    State(StateError),
-}
-
-impl Fault {
-    fn at(self, path: &Path) -> StateError {
-        match self {
-            Fault::Sqlite(source) => StateError::from_sqlite(path, source),
+    fn of_fault(&self, fault: Fault) -> StateError {
+        match fault {
             Fault::State(error) => error,
+            Fault::Unreadable(reason) => StateError::Damaged {
+                path: self.path.clone(),
+                reason,
+            },
         }
     }
 }
 
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        Fault::Sqlite(error)
+/// A transaction in the file.
+struct InFile<'t> {
+    transaction: &'t rusqlite::Transaction<'t>,
+    path: &'t Path,
+}
+
+impl Transaction for InFile<'_> {
+    fn run(&self, statement: &str, values: &[Value]) -> Result<Answer, Fault> {
+        let run = || {
+            let mut statement = self.transaction.prepare_cached(statement)?;
+            let columns = statement.column_count();
+            let values = rusqlite::params_from_iter(values);
+            if columns == 0 {
+                let changed = statement.execute(values)? as u64;
+                return Ok(Answer {
+                    changed,
+                    ..Answer::default()
+                });
+            }
+            let row = |row: &rusqlite::Row<'_>| {
+                let column = |column| Ok(row.get_ref(column)?.into());
+                Ok(Row((0..columns)
+                    .map(column)
+                    .collect::<rusqlite::Result<_>>()?))
+            };
+            let rows = statement.query_map(values, row)?;
+            Ok(Answer {
+                rows: rows.collect::<rusqlite::Result<_>>()?,
+                changed: 0,
+            })
+        };
+        run().map_err(|source| StateError::from_sqlite(self.path, source).into())
     }
 }
 
-impl From<StateError> for Fault {
-    fn from(error: StateError) -> Self {
-        Fault::State(error)
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Number(number) => ValueRef::Integer(*number),
+        }))
+    }
+}
+
+impl From<ValueRef<'_>> for Value {
+    /// The tables are strict: there are texts, whole numbers and NULL alone.
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Integer(number) => Value::Number(number),
+            ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+            ValueRef::Null | ValueRef::Real(_) | ValueRef::Blob(_) => Value::Null,
+        }
     }
 }
 

@@ -2,36 +2,31 @@
 
 use super::super::error::StateError;
 use super::super::model::{Claim, Run, RunStatus, now};
-use super::{Fault, letters};
-use jiff::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use super::{Fault, Row, Transaction, letters, values};
 
 /// The columns that [`from_row`] reads.
-pub(super) const COLUMNS: &str =
+pub(in crate::state) const COLUMNS: &str =
     "id, pipeline, started, ended, status, attempts, rows, bytes, error";
 
 const OPEN: &str = "status IN ('running', 'failed', 'interrupted')";
 
-pub(super) fn claim(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn claim(
+    transaction: &dyn Transaction,
     pipeline: &str,
     identity: &serde_json::Value,
 ) -> Result<Claim, Fault> {
-    let known: Option<String> = transaction
-        .query_row(
-            "SELECT identity FROM pipelines WHERE name = ?1",
-            [pipeline],
-            |row| row.get(0),
-        )
-        .optional()?;
+    let known = transaction.row(
+        "SELECT identity FROM pipelines WHERE name = ?1",
+        &values![pipeline],
+    )?;
     let Some(known) = known else {
         transaction.execute(
             "INSERT INTO pipelines (name, identity, created) VALUES (?1, ?2, ?3)",
-            params![pipeline, identity.to_string(), now().to_string()],
+            &values![pipeline, identity.to_string(), now().to_string()],
         )?;
         return Ok(Claim::New);
     };
+    let known = known.text(0)?;
     if serde_json::from_str::<serde_json::Value>(&known).is_ok_and(|known| known == *identity) {
         return Ok(Claim::Known);
     }
@@ -44,8 +39,8 @@ pub(super) fn claim(
     .into())
 }
 
-pub(super) fn begin(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn begin(
+    transaction: &dyn Transaction,
     pipeline: &str,
     destination: &serde_json::Value,
 ) -> Result<Run, Fault> {
@@ -60,8 +55,8 @@ pub(super) fn begin(
     let id = uuid::Uuid::now_v7().to_string();
     transaction.execute(
         "INSERT INTO runs (id, pipeline, started, status, destination) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![
-            id,
+        &values![
+            &id,
             pipeline,
             now().to_string(),
             RunStatus::Running.word(),
@@ -71,17 +66,14 @@ pub(super) fn begin(
     get(transaction, &id, "begin")
 }
 
-pub(super) fn resume(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn resume(
+    transaction: &dyn Transaction,
     run: &str,
     destination: &serde_json::Value,
 ) -> Result<Run, Fault> {
     let found = open(transaction, run, "be resumed")?;
-    let known: Option<String> =
-        transaction.query_row("SELECT destination FROM runs WHERE id = ?1", [run], |row| {
-            row.get(0)
-        })?;
-    if let Some(known) = known
+    let known = transaction.row("SELECT destination FROM runs WHERE id = ?1", &values![run])?;
+    if let Some(known) = known.map(|row| row.optional_text(0)).transpose()?.flatten()
         && serde_json::from_str::<serde_json::Value>(&known)
             .is_ok_and(|known| known != *destination)
     {
@@ -95,13 +87,13 @@ pub(super) fn resume(
     }
     transaction.execute(
         "UPDATE runs SET status = ?2, ended = NULL, error = NULL, attempts = attempts + 1 WHERE id = ?1",
-        params![run, RunStatus::Running.word()],
+        &values![run, RunStatus::Running.word()],
     )?;
     get(transaction, run, "be resumed")
 }
 
-pub(super) fn end(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn end(
+    transaction: &dyn Transaction,
     run: &str,
     status: RunStatus,
     error: Option<&str>,
@@ -124,24 +116,23 @@ pub(super) fn end(
     }
     transaction.execute(
         "UPDATE runs SET status = ?2, ended = ?3, error = ?4 WHERE id = ?1",
-        params![run, status.word(), now().to_string(), error],
+        &values![run, status.word(), now().to_string(), error],
     )?;
     get(transaction, run, "end")
 }
 
-pub(super) fn unfinished(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn unfinished(
+    transaction: &dyn Transaction,
     pipeline: &str,
 ) -> Result<Option<Run>, Fault> {
     let sql = format!("SELECT {COLUMNS} FROM runs WHERE pipeline = ?1 AND {OPEN}");
-    Ok(transaction
-        .query_row(&sql, [pipeline], from_row)
-        .optional()?)
+    let found = transaction.row(&sql, &values![pipeline])?;
+    found.as_ref().map(from_row).transpose()
 }
 
 /// The run, if it is running.
-pub(super) fn running(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn running(
+    transaction: &dyn Transaction,
     run: &str,
     wanted: &'static str,
 ) -> Result<Run, Fault> {
@@ -152,24 +143,25 @@ pub(super) fn running(
     }
 }
 
-pub(super) fn must_exist(transaction: &Transaction<'_>, pipeline: &str) -> Result<(), Fault> {
-    let found = transaction
-        .query_row(
-            "SELECT 1 FROM pipelines WHERE name = ?1",
-            [pipeline],
-            |_| Ok(()),
-        )
-        .optional()?;
-    found.ok_or_else(|| {
-        StateError::UnknownPipeline {
+pub(in crate::state) fn must_exist(
+    transaction: &dyn Transaction,
+    pipeline: &str,
+) -> Result<(), Fault> {
+    let found = transaction.row(
+        "SELECT name FROM pipelines WHERE name = ?1",
+        &values![pipeline],
+    )?;
+    match found {
+        Some(_) => Ok(()),
+        None => Err(StateError::UnknownPipeline {
             pipeline: pipeline.to_owned(),
         }
-        .into()
-    })
+        .into()),
+    }
 }
 
 /// The run, if it is open.
-fn open(transaction: &Transaction<'_>, run: &str, wanted: &'static str) -> Result<Run, Fault> {
+fn open(transaction: &dyn Transaction, run: &str, wanted: &'static str) -> Result<Run, Fault> {
     let found = get(transaction, run, wanted)?;
     if found.status.is_open() {
         Ok(found)
@@ -178,13 +170,15 @@ fn open(transaction: &Transaction<'_>, run: &str, wanted: &'static str) -> Resul
     }
 }
 
-fn get(transaction: &Transaction<'_>, run: &str, wanted: &'static str) -> Result<Run, Fault> {
+fn get(transaction: &dyn Transaction, run: &str, wanted: &'static str) -> Result<Run, Fault> {
     let sql = format!("SELECT {COLUMNS} FROM runs WHERE id = ?1");
-    let found = transaction.query_row(&sql, [run], from_row).optional()?;
-    found.ok_or_else(|| {
-        let (run, found) = (run.to_owned(), "unknown".to_owned());
-        StateError::WrongStatus { run, found, wanted }.into()
-    })
+    match transaction.row(&sql, &values![run])? {
+        Some(row) => from_row(&row),
+        None => {
+            let (run, found) = (run.to_owned(), "unknown".to_owned());
+            Err(StateError::WrongStatus { run, found, wanted }.into())
+        }
+    }
 }
 
 fn wrong(run: &Run, wanted: &'static str) -> Fault {
@@ -196,51 +190,16 @@ fn wrong(run: &Run, wanted: &'static str) -> Fault {
     .into()
 }
 
-pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Run> {
+pub(in crate::state) fn from_row(row: &Row) -> Result<Run, Fault> {
     Ok(Run {
-        id: row.get(0)?,
-        pipeline: row.get(1)?,
-        started: timestamp(row, 2)?,
-        ended: row
-            .get::<_, Option<String>>(3)?
-            .map(|_| timestamp(row, 3))
-            .transpose()?,
-        status: word(row, 4, RunStatus::from_word)?,
-        attempts: count(row, 5)?,
-        rows: count(row, 6)?,
-        bytes: count(row, 7)?,
-        error: row.get(8)?,
+        id: row.text(0)?,
+        pipeline: row.text(1)?,
+        started: row.time(2)?,
+        ended: row.optional_time(3)?,
+        status: row.word(4, RunStatus::from_word)?,
+        attempts: row.count(5)?,
+        rows: row.count(6)?,
+        bytes: row.count(7)?,
+        error: row.optional_text(8)?,
     })
-}
-
-/// A column that holds a time.
-pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|error: jiff::Error| {
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
-    })
-}
-
-/// A column that holds a number that is never negative.
-pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column)
-        .map(|number| u64::try_from(number).unwrap_or(0))
-}
-
-/// A column that holds one of some words.
-pub(super) fn word<W>(
-    row: &Row<'_>,
-    column: usize,
-    parse: impl Fn(&str) -> Option<W>,
-) -> rusqlite::Result<W> {
-    let text: String = row.get(column)?;
-    parse(&text).ok_or_else(|| {
-        let error = format!("{text} is no word for this");
-        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into())
-    })
-}
-
-/// A number as SQLite holds it; beyond 2^63 it stays there.
-pub(super) fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

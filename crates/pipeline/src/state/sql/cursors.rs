@@ -5,12 +5,11 @@ use super::super::model::{
     AdoptedCursor, MovedCursor, PartitionState, Receipt, Slice, Start, StreamState, StreamStatus,
     now,
 };
-use super::runs::{count, number, running, timestamp, word};
-use super::{Fault, letters};
-use rusqlite::{Row, Transaction, params};
+use super::runs::running;
+use super::{Fault, Row, Transaction, letters, values};
 
-pub(super) fn begin_stream(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn begin_stream(
+    transaction: &dyn Transaction,
     run: &str,
     stream: &str,
     snapshot: Option<&str>,
@@ -21,43 +20,43 @@ pub(super) fn begin_stream(
         forget(transaction, run, stream)?;
         transaction.execute(
             "DELETE FROM partitions WHERE pipeline = ?1 AND stream = ?2",
-            params![pipeline, stream],
+            &values![&pipeline, stream],
         )?;
     }
     transaction.execute(
         "INSERT INTO streams (run, stream, snapshot, status) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (run, stream) DO UPDATE SET snapshot = excluded.snapshot, status = excluded.status",
-        params![run, stream, snapshot, StreamStatus::Running.word()],
+        &values![run, stream, snapshot, StreamStatus::Running.word()],
     )?;
     let found = streams(transaction, run)?
         .into_iter()
         .find(|found| found.stream == stream);
-    found.ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
+    found.ok_or_else(|| no_stream(run, "begin a stream"))
 }
 
 /// Takes what a stream did in a run out of the totals, with its letters.
-fn forget(transaction: &Transaction<'_>, run: &str, stream: &str) -> Result<(), Fault> {
+fn forget(transaction: &dyn Transaction, run: &str, stream: &str) -> Result<(), Fault> {
     transaction.execute(
         "UPDATE runs SET rows = runs.rows - streams.rows, bytes = runs.bytes - streams.bytes
          FROM streams WHERE runs.id = ?1 AND streams.run = ?1 AND streams.stream = ?2",
-        params![run, stream],
+        &values![run, stream],
     )?;
     transaction.execute(
         "DELETE FROM streams WHERE run = ?1 AND stream = ?2",
-        params![run, stream],
+        &values![run, stream],
     )?;
     letters::forget(transaction, run, stream, None)
 }
 
-pub(super) fn end_stream(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn end_stream(
+    transaction: &dyn Transaction,
     run: &str,
     stream: &str,
     status: StreamStatus,
 ) -> Result<(), Fault> {
     let changed = transaction.execute(
         "UPDATE streams SET status = ?3 WHERE run = ?1 AND stream = ?2",
-        params![run, stream, status.word()],
+        &values![run, stream, status.word()],
     )?;
     if changed == 0 {
         Err(no_stream(run, "end a stream that it has not begun"))
@@ -71,51 +70,58 @@ fn no_stream(run: &str, wanted: &'static str) -> Fault {
     StateError::WrongStatus { run, found, wanted }.into()
 }
 
-pub(super) fn streams(transaction: &Transaction<'_>, run: &str) -> Result<Vec<StreamState>, Fault> {
-    let mut statement = transaction.prepare_cached(
+pub(in crate::state) fn streams(
+    transaction: &dyn Transaction,
+    run: &str,
+) -> Result<Vec<StreamState>, Fault> {
+    let found = transaction.rows(
         "SELECT stream, run, snapshot, status, rows, bytes FROM streams WHERE run = ?1 ORDER BY number",
+        &values![run],
     )?;
-    let found = statement.query_map([run], |row| {
+    let stream = |row: &Row| {
         Ok(StreamState {
-            stream: row.get(0)?,
-            run: row.get(1)?,
-            snapshot: row.get(2)?,
-            status: word(row, 3, StreamStatus::from_word)?,
-            rows: count(row, 4)?,
-            bytes: count(row, 5)?,
+            stream: row.text(0)?,
+            run: row.text(1)?,
+            snapshot: row.optional_text(2)?,
+            status: row.word(3, StreamStatus::from_word)?,
+            rows: row.count(4)?,
+            bytes: row.count(5)?,
         })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    };
+    found.iter().map(stream).collect()
 }
 
-pub(super) fn partitions(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn partitions(
+    transaction: &dyn Transaction,
     pipeline: &str,
     stream: Option<&str>,
 ) -> Result<Vec<PartitionState>, Fault> {
-    let mut statement = transaction.prepare_cached(
+    let found = transaction.rows(
         "SELECT stream, partition, run, cursor, last, sequence, rows, bytes, updated FROM partitions
          WHERE pipeline = ?1 AND (?2 IS NULL OR stream = ?2) ORDER BY stream, partition",
+        &values![pipeline, stream],
     )?;
-    let found = statement.query_map(params![pipeline, stream], partition)?;
-    Ok(found.collect::<Result<_, _>>()?)
+    found.iter().map(partition).collect()
 }
 
-fn partition(row: &Row<'_>) -> rusqlite::Result<PartitionState> {
+fn partition(row: &Row) -> Result<PartitionState, Fault> {
     Ok(PartitionState {
-        stream: row.get(0)?,
-        partition: row.get(1)?,
-        run: row.get(2)?,
-        cursor: row.get(3)?,
-        last: row.get(4)?,
-        sequence: count(row, 5)?,
-        rows: count(row, 6)?,
-        bytes: count(row, 7)?,
-        updated: timestamp(row, 8)?,
+        stream: row.text(0)?,
+        partition: row.text(1)?,
+        run: row.text(2)?,
+        cursor: row.text(3)?,
+        last: row.flag(4)?,
+        sequence: row.count(5)?,
+        rows: row.count(6)?,
+        bytes: row.count(7)?,
+        updated: row.time(8)?,
     })
 }
 
-pub(super) fn commit(transaction: &Transaction<'_>, receipt: &Receipt) -> Result<(), Fault> {
+pub(in crate::state) fn commit(
+    transaction: &dyn Transaction,
+    receipt: &Receipt,
+) -> Result<(), Fault> {
     let Slice {
         run,
         stream,
@@ -145,7 +151,7 @@ pub(super) fn commit(transaction: &Transaction<'_>, receipt: &Receipt) -> Result
         updated: now(),
     };
     put(transaction, &pipeline, &now)?;
-    let added = params![run, stream, number(receipt.rows), number(receipt.bytes)];
+    let added = &values![run, stream, receipt.rows, receipt.bytes];
     let changed = transaction.execute(
         "UPDATE streams SET rows = rows + ?3, bytes = bytes + ?4 WHERE run = ?1 AND stream = ?2",
         added,
@@ -155,34 +161,38 @@ pub(super) fn commit(transaction: &Transaction<'_>, receipt: &Receipt) -> Result
     }
     transaction.execute(
         "UPDATE runs SET rows = rows + ?2, bytes = bytes + ?3 WHERE id = ?1",
-        params![run, number(receipt.rows), number(receipt.bytes)],
+        &values![run, receipt.rows, receipt.bytes],
     )?;
     letters::settle(transaction, &receipt.slice, receipt.sequence)
 }
 
-fn put(transaction: &Transaction<'_>, pipeline: &str, state: &PartitionState) -> Result<(), Fault> {
+fn put(transaction: &dyn Transaction, pipeline: &str, state: &PartitionState) -> Result<(), Fault> {
     transaction.execute(
-        "INSERT OR REPLACE INTO partitions
+        "INSERT INTO partitions
          (pipeline, stream, partition, run, cursor, last, sequence, rows, bytes, updated)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        params![
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (pipeline, stream, partition) DO UPDATE SET
+           run = excluded.run, cursor = excluded.cursor, last = excluded.last,
+           sequence = excluded.sequence, rows = excluded.rows, bytes = excluded.bytes,
+           updated = excluded.updated",
+        &values![
             pipeline,
-            state.stream,
-            state.partition,
-            state.run,
-            state.cursor,
+            &state.stream,
+            &state.partition,
+            &state.run,
+            &state.cursor,
             state.last,
-            number(state.sequence),
-            number(state.rows),
-            number(state.bytes),
+            state.sequence,
+            state.rows,
+            state.bytes,
             state.updated.to_string(),
         ],
     )?;
     Ok(())
 }
 
-pub(super) fn adopt(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn adopt(
+    transaction: &dyn Transaction,
     run: &str,
     stream: &str,
     adopted: &[AdoptedCursor],
@@ -209,17 +219,17 @@ pub(super) fn adopt(
     for lost in known.iter().filter(unknown) {
         transaction.execute(
             "DELETE FROM partitions WHERE pipeline = ?1 AND stream = ?2 AND partition = ?3",
-            params![pipeline, stream, lost.partition],
+            &values![&pipeline, stream, &lost.partition],
         )?;
         letters::forget(transaction, run, stream, Some(&lost.partition))?;
-        let taken = params![run, stream, number(lost.rows), number(lost.bytes)];
+        let taken = &values![run, stream, lost.rows, lost.bytes];
         transaction.execute(
             "UPDATE streams SET rows = rows - ?3, bytes = bytes - ?4 WHERE run = ?1 AND stream = ?2",
             taken,
         )?;
         transaction.execute(
             "UPDATE runs SET rows = rows - ?2, bytes = bytes - ?3 WHERE id = ?1",
-            params![run, number(lost.rows), number(lost.bytes)],
+            &values![run, lost.rows, lost.bytes],
         )?;
         let (partition, before) = (lost.partition.clone(), Some(lost.cursor.clone()));
         moved.push(MovedCursor {
@@ -234,7 +244,7 @@ pub(super) fn adopt(
 
 /// Puts a partition where the destination says it is.
 fn adopt_one(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Transaction,
     pipeline: &str,
     run: &str,
     stream: &str,

@@ -2,13 +2,11 @@
 
 use super::super::error::StateError;
 use super::super::model::{PipelineState, PipelineSummary, Removed, Run};
-use super::runs::{self, count, must_exist, timestamp};
-use super::{Fault, cursors};
-use rusqlite::types::Type;
-use rusqlite::{Row, Transaction, params};
+use super::runs::{self, must_exist};
+use super::{Fault, Row, Transaction, cursors, values};
 
 /// Runs that [`show`] lists.
-const RUNS: u32 = 20;
+const RUNS: i64 = 20;
 
 const SUMMARY: &str = "SELECT name, identity, created,
     (SELECT count(*) FROM partitions WHERE pipeline = name),
@@ -16,11 +14,14 @@ const SUMMARY: &str = "SELECT name, identity, created,
       WHERE runs.pipeline = name AND settled = 1)
     FROM pipelines";
 
-pub(super) fn list(transaction: &Transaction<'_>) -> Result<Vec<PipelineSummary>, Fault> {
+pub(in crate::state) fn list(transaction: &dyn Transaction) -> Result<Vec<PipelineSummary>, Fault> {
     summaries(transaction, None)
 }
 
-pub(super) fn show(transaction: &Transaction<'_>, pipeline: &str) -> Result<PipelineState, Fault> {
+pub(in crate::state) fn show(
+    transaction: &dyn Transaction,
+    pipeline: &str,
+) -> Result<PipelineState, Fault> {
     let summary = summaries(transaction, Some(pipeline))?.pop();
     let summary = summary.ok_or_else(|| StateError::UnknownPipeline {
         pipeline: pipeline.to_owned(),
@@ -40,49 +41,46 @@ pub(super) fn show(transaction: &Transaction<'_>, pipeline: &str) -> Result<Pipe
 }
 
 fn summaries(
-    transaction: &Transaction<'_>,
+    transaction: &dyn Transaction,
     pipeline: Option<&str>,
 ) -> Result<Vec<PipelineSummary>, Fault> {
     let sql = format!("{SUMMARY} WHERE ?1 IS NULL OR name = ?1 ORDER BY name");
-    let mut statement = transaction.prepare(&sql)?;
-    let found = statement.query_map([pipeline], summary)?;
-    let mut found: Vec<PipelineSummary> = found.collect::<Result<_, _>>()?;
+    let found = transaction.rows(&sql, &values![pipeline])?;
+    let mut found: Vec<PipelineSummary> = found.iter().map(summary).collect::<Result<_, _>>()?;
     for one in &mut found {
         one.last_run = latest(transaction, &one.pipeline, 1)?.pop();
     }
     Ok(found)
 }
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<PipelineSummary> {
-    let identity: String = row.get(1)?;
+fn summary(row: &Row) -> Result<PipelineSummary, Fault> {
+    let identity = row.text(1)?;
     Ok(PipelineSummary {
-        pipeline: row.get(0)?,
-        identity: serde_json::from_str(&identity).map_err(|error| {
-            rusqlite::Error::FromSqlConversionFailure(1, Type::Text, error.into())
-        })?,
-        created: timestamp(row, 2)?,
+        pipeline: row.text(0)?,
+        identity: serde_json::from_str(&identity)
+            .map_err(|error| Fault::Unreadable(format!("{identity} is no JSON: {error}")))?,
+        created: row.time(2)?,
         last_run: None,
-        cursors: count(row, 3)?,
-        letters: count(row, 4)?,
+        cursors: row.count(3)?,
+        letters: row.count(4)?,
     })
 }
 
 /// The newest runs of a pipeline.
-fn latest(transaction: &Transaction<'_>, pipeline: &str, limit: u32) -> Result<Vec<Run>, Fault> {
+fn latest(transaction: &dyn Transaction, pipeline: &str, limit: i64) -> Result<Vec<Run>, Fault> {
     let columns = runs::COLUMNS;
     let sql = format!("SELECT {columns} FROM runs WHERE pipeline = ?1 ORDER BY id DESC LIMIT ?2");
-    let mut statement = transaction.prepare(&sql)?;
-    let found = statement.query_map(params![pipeline, limit], runs::from_row)?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let found = transaction.rows(&sql, &values![pipeline, limit])?;
+    found.iter().map(runs::from_row).collect()
 }
 
-pub(super) fn reset(
-    transaction: &Transaction<'_>,
+pub(in crate::state) fn reset(
+    transaction: &dyn Transaction,
     pipeline: &str,
     stream: Option<&str>,
 ) -> Result<Removed, Fault> {
     must_exist(transaction, pipeline)?;
-    let of = params![pipeline, stream];
+    let of = &values![pipeline, stream];
     let cursors = transaction.execute(
         "DELETE FROM partitions WHERE pipeline = ?1 AND (?2 IS NULL OR stream = ?2)",
         of,
@@ -100,14 +98,15 @@ pub(super) fn reset(
         Some(_) => 0,
         None => {
             remove("streams")?;
-            let runs = transaction.execute("DELETE FROM runs WHERE pipeline = ?1", [pipeline])?;
-            transaction.execute("DELETE FROM pipelines WHERE name = ?1", [pipeline])?;
+            let of = &values![pipeline];
+            let runs = transaction.execute("DELETE FROM runs WHERE pipeline = ?1", of)?;
+            transaction.execute("DELETE FROM pipelines WHERE name = ?1", of)?;
             runs
         }
     };
     Ok(Removed {
-        runs: runs as u64,
-        cursors: cursors as u64,
-        letters: letters as u64,
+        runs,
+        cursors,
+        letters,
     })
 }

@@ -1,0 +1,198 @@
+//! Dead letters, and the commits that they wait for.
+
+use super::super::model::{Letter, LetterQuery, NewLetter, Slice, now};
+use super::runs::running;
+use super::{Fault, Row, Transaction, Value, values};
+
+/// Letters that one statement stores: few trips to a server, and fewer
+/// parameters than any database takes.
+const AT_ONCE: usize = 100;
+
+/// A letter that waits for its commit.
+pub(in crate::state) const PENDING: bool = false;
+
+/// A letter whose commit is durable.
+pub(in crate::state) const SETTLED: bool = true;
+
+pub(in crate::state) fn add(
+    transaction: &dyn Transaction,
+    slice: &Slice,
+    sequence: u64,
+    letters: &[NewLetter],
+) -> Result<(), Fault> {
+    running(transaction, &slice.run, "keep dead letters")?;
+    let at = now().to_string();
+    for some in letters.chunks(AT_ONCE) {
+        let mut rows = Vec::new();
+        let mut values: Vec<Value> = Vec::new();
+        for letter in some {
+            let first = values.len();
+            values.extend(values![
+                &slice.run,
+                &slice.stream,
+                &slice.partition,
+                sequence,
+                PENDING,
+                &letter.row,
+                &letter.category,
+                &letter.code,
+                &letter.message,
+                &at,
+            ]);
+            let places = (first + 1..=values.len()).map(|place| format!("?{place}"));
+            rows.push(format!("({})", places.collect::<Vec<_>>().join(", ")));
+        }
+        let sql = format!(
+            "INSERT INTO letters
+             (run, stream, partition, sequence, settled, row, category, code, message, at)
+             VALUES {}",
+            rows.join(", ")
+        );
+        transaction.execute(&sql, &values)?;
+    }
+    Ok(())
+}
+
+pub(in crate::state) fn prepare(
+    transaction: &dyn Transaction,
+    slice: &Slice,
+    sequence: u64,
+    cursor: &str,
+) -> Result<(), Fault> {
+    running(transaction, &slice.run, "prepare a commit")?;
+    transaction.execute(
+        "INSERT INTO intents (run, stream, partition, sequence, cursor) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (run, stream, partition, sequence) DO UPDATE SET cursor = excluded.cursor",
+        &values![
+            &slice.run,
+            &slice.stream,
+            &slice.partition,
+            sequence,
+            cursor
+        ],
+    )?;
+    Ok(())
+}
+
+/// The number of the latest commit that was asked for with a cursor.
+pub(in crate::state) fn prepared(
+    transaction: &dyn Transaction,
+    slice: &Slice,
+    cursor: &str,
+) -> Result<Option<u64>, Fault> {
+    let found = transaction.row(
+        "SELECT max(sequence) FROM intents
+         WHERE run = ?1 AND stream = ?2 AND partition = ?3 AND cursor = ?4",
+        &values![&slice.run, &slice.stream, &slice.partition, cursor],
+    )?;
+    let found = found.map(|row| row.optional_count(0)).transpose()?;
+    Ok(found.flatten())
+}
+
+/// Settles the letters of a partition up to a commit.
+pub(in crate::state) fn settle(
+    transaction: &dyn Transaction,
+    slice: &Slice,
+    sequence: u64,
+) -> Result<(), Fault> {
+    let reached = &values![&slice.run, &slice.stream, &slice.partition, sequence];
+    transaction.execute(
+        "UPDATE letters SET settled = 1
+         WHERE run = ?1 AND stream = ?2 AND partition = ?3 AND settled = 0 AND sequence <= ?4",
+        reached,
+    )?;
+    transaction.execute(
+        "DELETE FROM intents WHERE run = ?1 AND stream = ?2 AND partition = ?3 AND sequence <= ?4",
+        reached,
+    )?;
+    Ok(())
+}
+
+/// Discards what waits for commits of a stream.
+pub(in crate::state) fn discard(
+    transaction: &dyn Transaction,
+    run: &str,
+    stream: &str,
+) -> Result<(), Fault> {
+    let of = &values![run, stream];
+    transaction.execute(
+        "DELETE FROM letters WHERE run = ?1 AND stream = ?2 AND settled = 0",
+        of,
+    )?;
+    transaction.execute("DELETE FROM intents WHERE run = ?1 AND stream = ?2", of)?;
+    Ok(())
+}
+
+/// Discards what waits for commits of a run.
+pub(in crate::state) fn discard_run(transaction: &dyn Transaction, run: &str) -> Result<(), Fault> {
+    transaction.execute(
+        "DELETE FROM letters WHERE run = ?1 AND settled = 0",
+        &values![run],
+    )?;
+    transaction.execute("DELETE FROM intents WHERE run = ?1", &values![run])?;
+    Ok(())
+}
+
+/// Removes the letters of a stream of a run, or of one partition of it,
+/// settled or not: its rows will be read again.
+pub(in crate::state) fn forget(
+    transaction: &dyn Transaction,
+    run: &str,
+    stream: &str,
+    partition: Option<&str>,
+) -> Result<(), Fault> {
+    for table in ["letters", "intents"] {
+        let sql = format!(
+            "DELETE FROM {table} WHERE run = ?1 AND stream = ?2 AND (?3 IS NULL OR partition = ?3)"
+        );
+        transaction.execute(&sql, &values![run, stream, partition])?;
+    }
+    Ok(())
+}
+
+pub(in crate::state) fn count(
+    transaction: &dyn Transaction,
+    run: &str,
+    settled: bool,
+) -> Result<u64, Fault> {
+    let found = transaction.row(
+        "SELECT count(*) FROM letters WHERE run = ?1 AND settled = ?2",
+        &values![run, settled],
+    )?;
+    found.map_or(Ok(0), |row| row.count(0))
+}
+
+pub(in crate::state) fn list(
+    transaction: &dyn Transaction,
+    query: &LetterQuery,
+) -> Result<Vec<Letter>, Fault> {
+    let found = transaction.rows(
+        "SELECT letters.id, runs.pipeline, run, stream, partition, row, category, code, message, at
+         FROM letters JOIN runs ON runs.id = letters.run
+         WHERE runs.pipeline = ?1 AND settled = 1
+           AND (?2 IS NULL OR stream = ?2) AND (?3 IS NULL OR run = ?3) AND letters.id > ?4
+         ORDER BY letters.id LIMIT ?5",
+        &values![
+            &query.pipeline,
+            query.stream.as_deref(),
+            query.run.as_deref(),
+            query.after.unwrap_or(0),
+            i64::from(query.limit),
+        ],
+    )?;
+    let letter = |row: &Row| {
+        Ok(Letter {
+            id: row.number(0)?,
+            pipeline: row.text(1)?,
+            run: row.text(2)?,
+            stream: row.text(3)?,
+            partition: row.text(4)?,
+            row: row.text(5)?,
+            category: row.text(6)?,
+            code: row.text(7)?,
+            message: row.text(8)?,
+            at: row.time(9)?,
+        })
+    };
+    found.iter().map(letter).collect()
+}
