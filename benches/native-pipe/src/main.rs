@@ -46,7 +46,7 @@ fn main() -> Result<()> {
             let mut newest = String::new();
             while let Some(frame) = reading.frames.next().await {
                 match frame {
-                    Frame::Checkpoint(cursor) => newest = cursor,
+                    Frame::Checkpoint(cursor) | Frame::Settle(cursor) => newest = cursor,
                     frame => sender.send(frame).await?,
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vesicle_connector::arrow_array::RecordBatch;
 use vesicle_connector::arrow_schema::{Field, Schema, SchemaRef};
-use vesicle_connector::{Config, Emitter, Error, Opt, Result, Spec, Transform, nearest};
+use vesicle_connector::{Change, Config, Emitter, Error, Opt, Result, Spec, Transform, nearest};
 
 /// Old names and new ones.
 pub struct Rename(BTreeMap<String, String>);
@@ -42,6 +42,22 @@ impl Transform for Rename {
         let schema = self.renamed(batch.schema_ref());
         let batch = RecordBatch::try_new(schema, batch.columns().to_vec())?;
         out.batch(batch, 0).await
+    }
+
+    async fn changes(
+        &mut self,
+        mut change: Change,
+        batch: RecordBatch,
+        out: &mut Emitter,
+    ) -> Result<()> {
+        for name in change.key.iter_mut().chain(&mut change.unchanged) {
+            if let Some(new) = self.0.get(name) {
+                name.clone_from(new);
+            }
+        }
+        let schema = self.renamed(batch.schema_ref());
+        let batch = RecordBatch::try_new(schema, batch.columns().to_vec())?;
+        out.changes(change, batch, 0).await
     }
 }
 

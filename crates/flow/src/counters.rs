@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ pub struct Counters {
     /// What `busy_nanos` was then.
     busy_at_move: AtomicU64,
     ended_at: AtomicU64,
+    /// Whether waiting for something outside is what the stage is for.
+    waits: AtomicBool,
 }
 
 /// A reading of the counters.
@@ -94,6 +96,7 @@ impl Counters {
             moved_at: AtomicU64::new(0),
             busy_at_move: AtomicU64::new(0),
             ended_at: AtomicU64::new(0),
+            waits: AtomicBool::new(false),
         })
     }
 
@@ -132,12 +135,26 @@ impl Counters {
         }
     }
 
+    /// Says that the stage may wait for something outside as long as it likes:
+    /// it stalls only while it computes.
+    pub fn waits_for_others(&self) {
+        self.waits.store(true, Relaxed);
+    }
+
     /// For how long nothing has moved although no neighbour was waited for.
     #[must_use]
     pub fn stalled_for(&self) -> Duration {
         if self.doing.load(Relaxed) != Doing::Working as u8 {
             return Duration::ZERO;
         }
+        let unmoved = self.unmoved_for();
+        match self.waits.load(Relaxed) && !self.is_computing() {
+            true => Duration::ZERO,
+            false => unmoved,
+        }
+    }
+
+    fn unmoved_for(&self) -> Duration {
         Duration::from_nanos(self.age_nanos().saturating_sub(self.moved_at.load(Relaxed)))
     }
 
@@ -147,7 +164,7 @@ impl Counters {
     pub fn is_computing(&self) -> bool {
         let busy = self.busy_nanos.load(Relaxed);
         let busy = busy.saturating_sub(self.busy_at_move.load(Relaxed));
-        self.polling.load(Relaxed) > 0 || 2 * u128::from(busy) > self.stalled_for().as_nanos()
+        self.polling.load(Relaxed) > 0 || 2 * u128::from(busy) > self.unmoved_for().as_nanos()
     }
 
     /// The stage has ended.
@@ -250,6 +267,19 @@ mod tests {
         assert!(counters.is_computing());
         tokio::time::sleep(Duration::from_millis(400)).await;
         assert!(!counters.is_computing());
+    }
+
+    #[tokio::test]
+    async fn a_stage_that_waits_for_others_stalls_only_while_it_computes() {
+        let counters = Counters::new("x");
+        counters.waits_for_others();
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(counters.stalled_for(), Duration::ZERO);
+        let computing = Timed::new(Arc::clone(&counters), async {
+            std::thread::sleep(Duration::from_millis(20));
+            counters.stalled_for()
+        });
+        assert!(computing.await >= Duration::from_millis(20));
     }
 
     #[test]

@@ -88,6 +88,7 @@ pub(crate) async fn lay_out(
         return Err(Error::Document(wrong.into()));
     }
     let request = |name: &str| StreamRequest {
+        pipeline: document.pipeline.value.clone(),
         name: name.to_owned(),
         sync_mode: WitSync::FullRefresh,
         cursor_field: None,

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use vesicle_flow::{Counters, Failure as FlowFailure, Flow, Gauge, Pass, Receiver, Stop, queue};
 
 use crate::connector::bindings::Partition;
-use crate::connector::bindings::types::{Format, Frame};
+use crate::connector::bindings::types::{Format, Frame, SyncMode};
 use crate::connector::limits::within_limits;
 use crate::connector::{CommittedCursors, Connector, Failure, ReadTask, Role, TransformTask};
 use crate::plan::{Plan, StreamPlan};
@@ -32,6 +32,10 @@ pub async fn sample(plan: &Plan, stream: &StreamPlan, limit: usize) -> Result<Ve
     // It is decoded here.
     let mut stream = stream.clone();
     stream.request.accepts = vec![Format::ArrowIpc];
+    // To read a log is to leave something at the server.
+    if stream.request.sync_mode == SyncMode::Cdc {
+        stream.request.sync_mode = SyncMode::FullRefresh;
+    }
     let stream = &stream;
     let Shape { held, schema } = plan.shape(stream).await?;
     let mut rows = Rows::new(limit);
@@ -49,7 +53,7 @@ pub async fn sample(plan: &Plan, stream: &StreamPlan, limit: usize) -> Result<Ve
         let mut flow = Flow::<StageError>::default();
         // Nothing is committed, and nobody is told that nothing will be.
         let (_committed, cursors) = mpsc::unbounded_channel();
-        let committed = CommittedCursors(cursors);
+        let committed = CommittedCursors::new(cursors, &stop);
         let incoming = start(plan, stream, partition, committed, &stop, &mut flow);
         let filling = async {
             let filled = rows.fill(incoming).await;
@@ -126,7 +130,7 @@ fn blame(connector: &Connector, done: Result<(), Failure>) -> Result<(), StageEr
 /// Checkpoints mean nothing to a sample.
 fn pass_rows(frame: Frame) -> Pass<Frame> {
     match within_limits(frame) {
-        Pass::On(Frame::Checkpoint(_) | Frame::Commit(_)) => Pass::Kept,
+        Pass::On(Frame::Checkpoint(_) | Frame::Settle(_) | Frame::Commit(_)) => Pass::Kept,
         passed => passed,
     }
 }

@@ -14,7 +14,7 @@ use futures::Stream;
 use futures::stream::{LocalBoxStream, StreamExt};
 
 use crate::error::{Error, Result};
-use crate::frame::{Batch, Change, Cursor, Frame, Reject};
+use crate::frame::{Batch, Change, Cursor, Frame, Operation, Reject};
 use crate::ipc::{Encoder, MAX_PAYLOAD, TARGET_PAYLOAD};
 use crate::outlet::Outlet;
 use crate::size::{compact, pieces};
@@ -84,8 +84,8 @@ impl Emitter {
     }
 
     /// Emits consecutive changes of one kind. The batch has all the columns of
-    /// the schema; the ones in `change.unchanged` and, for a delete, the ones
-    /// that the source does not know, are null.
+    /// the schema; what is in those of `change.unchanged` and, where rows are
+    /// deleted or get other keys, in those outside the key, means nothing.
     ///
     /// # Errors
     ///
@@ -140,6 +140,18 @@ impl Emitter {
         self.frames.send(Frame::Checkpoint(cursor.into())).await
     }
 
+    /// As [`Emitter::checkpoint`], and asks for a commit at once, whatever the
+    /// document says of when. For a source that waits until the cursor is among
+    /// those of [`Emitter::committed`].
+    ///
+    /// # Errors
+    ///
+    /// Stopped.
+    pub async fn settle(&mut self, cursor: impl Into<Cursor>) -> Result<()> {
+        self.uncovered = false;
+        self.frames.send(Frame::Settle(cursor.into())).await
+    }
+
     /// Passes on a row that is not fit for the stream, as JSON or as found,
     /// with the reason. What becomes of it is the user's decision.
     ///
@@ -156,7 +168,8 @@ impl Emitter {
 
     /// The cursors that become durable at the destination, in order. A source
     /// that holds something back for its reader (a replication slot, a queue)
-    /// may let go of what they cover. To be taken once; what is taken later
+    /// may let go of what they cover. Ends when the source is asked to end. To
+    /// be taken once; what is taken later
     /// has ended.
     pub fn committed(&mut self) -> Committed {
         self.committed.take().unwrap_or_else(Committed::none)
@@ -186,7 +199,8 @@ impl Emitter {
         self.schema(batch.schema_ref()).await?;
         self.source_bytes += source_bytes;
         let mut rows_left = batch.num_rows() as u64;
-        if rows_left == 0 {
+        let truncates = |change: &Change| change.operation == Operation::Truncate;
+        if rows_left == 0 && !change.as_ref().is_some_and(truncates) {
             return Ok(());
         }
         self.uncovered = true;
@@ -194,7 +208,8 @@ impl Emitter {
             let rows = piece.num_rows() as u64;
             let payload = self.encode(piece, size)?;
             // The rows of a batch share its bytes; nothing is lost in rounding.
-            let share = u128::from(self.source_bytes) * u128::from(rows) / u128::from(rows_left);
+            let share =
+                u128::from(self.source_bytes) * u128::from(rows) / u128::from(rows_left.max(1));
             let share = share as u64;
             self.source_bytes -= share;
             rows_left -= rows;

@@ -40,6 +40,11 @@ pub enum Operation {
     Update,
     /// They were removed.
     Delete,
+    /// Every row was removed; the batch has none.
+    Truncate,
+    /// They got other keys, and nothing else changed: the batch holds pairs of
+    /// rows, the key before and the key after.
+    Rekey,
 }
 
 /// What a batch of consecutive changes of one kind means.
@@ -49,8 +54,8 @@ pub struct Change {
     pub operation: Operation,
     /// The columns that identify a row.
     pub key: Vec<String>,
-    /// Columns whose values are not carried (they are null in the batch) and
-    /// stay what they are.
+    /// Columns whose values are not carried and stay what they are; what the
+    /// batch has there means nothing.
     pub unchanged: Vec<String>,
 }
 
@@ -86,6 +91,8 @@ pub enum Frame {
     Reject(Reject),
     /// From a source: all that came before is covered by this cursor.
     Checkpoint(Cursor),
+    /// From a source: a checkpoint that it waits for.
+    Settle(Cursor),
     /// From the host, in the place of a checkpoint.
     Commit(CommitRequest),
 }

@@ -29,6 +29,8 @@ pub struct StreamInfo {
 /// What the document asks of one stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamRequest {
+    /// The name of the pipeline, for what the source keeps at a server.
+    pub pipeline: String,
     /// The name of the stream.
     pub name: String,
     /// How to read it.
@@ -53,6 +55,7 @@ impl StreamRequest {
     /// A full refresh of all columns, one partition at a time.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
+            pipeline: String::new(),
             name: name.into(),
             sync_mode: SyncMode::FullRefresh,
             cursor_field: None,

@@ -111,7 +111,7 @@ async fn read_partition<S: Source>(
     let reading = native::read(source, request.clone(), partition, cursor, CAPACITY);
     let committed = reading.committed;
     let frames = reading.frames.inspect(move |frame| {
-        if let Frame::Checkpoint(cursor) = frame {
+        if let Frame::Checkpoint(cursor) | Frame::Settle(cursor) = frame {
             // A source that does not listen has dropped the other end.
             let _ = committed.unbounded_send(cursor.clone());
         }
@@ -140,7 +140,7 @@ pub async fn assert_resumable<S: Source>(
         let whole = read_partition::<S>(config.clone(), &request, partition.clone(), None).await?;
         whole.outcome.clone()?;
         for (place, item) in whole.items.iter().enumerate() {
-            let Item::Checkpoint(cursor) = item else {
+            let (Item::Checkpoint(cursor) | Item::Settle(cursor)) = item else {
                 continue;
             };
             let again = Some(cursor.clone());

@@ -18,7 +18,11 @@ pub fn batch(frame: &Frame) -> Option<&Batch> {
     match frame {
         Frame::Batch(batch) => Some(batch),
         Frame::Changes(changes) => Some(&changes.batch),
-        Frame::Schema(_) | Frame::Reject(_) | Frame::Checkpoint(_) | Frame::Commit(_) => None,
+        Frame::Schema(_)
+        | Frame::Reject(_)
+        | Frame::Checkpoint(_)
+        | Frame::Settle(_)
+        | Frame::Commit(_) => None,
     }
 }
 
@@ -30,7 +34,7 @@ impl Weigh for Frame {
                 Self::Batch(batch) => batch.payload.len(),
                 Self::Changes(changes) => changes.batch.payload.len(),
                 Self::Reject(reject) => reject_weight(reject),
-                Self::Checkpoint(cursor) => cursor.len(),
+                Self::Checkpoint(cursor) | Self::Settle(cursor) => cursor.len(),
                 Self::Commit(request) => request.cursor.len(),
             }
     }

@@ -31,7 +31,7 @@ pub fn within_limits(frame: Frame) -> Pass<Frame> {
         ))
     };
     match &frame {
-        Frame::Checkpoint(cursor) if cursor.len() > MAX_CURSOR => {
+        Frame::Checkpoint(cursor) | Frame::Settle(cursor) if cursor.len() > MAX_CURSOR => {
             return too_large("a cursor", cursor.len(), MAX_CURSOR);
         }
         Frame::Schema(schema) if schema.len() > MAX_SCHEMA => {

@@ -34,8 +34,23 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// our side. It is no failure.
 const HUNG_UP: &str = "stopped";
 
-/// The cursors that have become durable, on their way to the source.
-pub struct CommittedCursors(pub mpsc::UnboundedReceiver<String>);
+/// The cursors that have become durable, on their way to the source, until it
+/// is asked to end.
+pub struct CommittedCursors {
+    cursors: mpsc::UnboundedReceiver<String>,
+    asked: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl CommittedCursors {
+    /// Those that are received, until an end is asked for.
+    pub fn new(cursors: mpsc::UnboundedReceiver<String>, stop: &Stop) -> Self {
+        let stop = stop.clone();
+        Self {
+            cursors,
+            asked: Box::pin(async move { stop.asked().await }),
+        }
+    }
+}
 
 impl<D> StreamProducer<D> for CommittedCursors {
     type Item = String;
@@ -51,10 +66,13 @@ impl<D> StreamProducer<D> for CommittedCursors {
         if destination.remaining(store) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }
-        match self.0.poll_recv(context) {
+        match self.cursors.poll_recv(context) {
             Poll::Ready(Some(cursor)) => {
                 destination.set_buffer(Some(cursor));
                 Poll::Ready(Ok(StreamResult::Completed))
+            }
+            Poll::Pending if self.asked.as_mut().poll(context).is_ready() => {
+                Poll::Ready(Ok(StreamResult::Dropped))
             }
             Poll::Ready(None) => Poll::Ready(Ok(StreamResult::Dropped)),
             Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),

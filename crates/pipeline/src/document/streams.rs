@@ -237,18 +237,23 @@ fn load(source: &Fields<'_>, path: &str, item: &Value, stream: &mut Stream, load
                 .problems()
                 .advise(stream.name.position, message, Some(help.to_owned()));
         }
-        WriteMode::Replace if stream.sync != SyncMode::FullRefresh => {
-            let word = stream.sync.word();
-            let message =
-                format!("sync_mode: {word} in {path} does not go with write_mode: replace");
-            let help = "replacing would leave only what changed last; use append or upsert, or full_refresh";
-            let position = item
-                .entry("sync_mode")
-                .map_or(stream.name.position, |entry| entry.position);
-            source
-                .problems()
-                .advise(position, message, Some(help.to_owned()));
-        }
         _ => {}
     }
+    let help = match (&stream.sync, loading.write_mode.value) {
+        (SyncMode::Incremental { .. }, WriteMode::Replace) => {
+            "replacing would leave only what changed last; use append or upsert, or full_refresh"
+        }
+        (SyncMode::Cdc, WriteMode::Append) => {
+            "rows that are changed or deleted cannot be appended; use upsert or replace"
+        }
+        _ => return,
+    };
+    let (word, mode) = (stream.sync.word(), loading.write_mode.value);
+    let message = format!("sync_mode: {word} in {path} does not go with write_mode: {mode}");
+    let position = item
+        .entry("sync_mode")
+        .map_or(stream.name.position, |entry| entry.position);
+    source
+        .problems()
+        .advise(position, message, Some(help.to_owned()));
 }

@@ -9,7 +9,7 @@ use vesicle_flow::{Counters, Doing, Flow, Receiver, Sender, Stop, queue};
 use super::fail_point::fail_point;
 use super::policy::Policy;
 use super::progress::StreamProgress;
-use crate::connector::bindings::types::Frame;
+use crate::connector::bindings::types::{Frame, SyncMode};
 use crate::connector::bindings::{Event, Load, Partition, Receipt, StreamRequest};
 use crate::connector::{
     CommittedCursors, Connector, Failure, ReadTask, Role, TransformTask, WriteTask,
@@ -106,12 +106,16 @@ impl Move<'_> {
             Arc::clone(self.progress),
             self.cursor.clone(),
         );
+        if self.request.sync_mode == SyncMode::Cdc {
+            // Nothing may happen for hours.
+            counters.waits_for_others();
+        }
         let task = ReadTask {
             connector: Arc::clone(&source),
             request: self.request.clone(),
             partition: self.partition.clone(),
             cursor: self.cursor.clone(),
-            committed: CommittedCursors(committed),
+            committed: CommittedCursors::new(committed, self.stop),
             frames: frames.clone(),
             counters: Arc::clone(&counters),
             stop: self.stop.clone(),

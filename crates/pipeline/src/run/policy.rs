@@ -68,6 +68,13 @@ impl Policy {
         };
         let mut since = self.since();
         match frame {
+            Frame::Settle(cursor) => {
+                since.newest.clone_from(&cursor);
+                match self.stop.is_asked() {
+                    true => Pass::Last(since.request(cursor)),
+                    false => Pass::On(since.request(cursor)),
+                }
+            }
             Frame::Checkpoint(cursor) => {
                 since.newest.clone_from(&cursor);
                 if self.stop.is_asked() {
@@ -89,8 +96,9 @@ impl Policy {
             frame => {
                 if let Some(batch) = frame::batch(&frame) {
                     since.standing = None;
-                    // What a source says of its rows need not be true.
-                    since.rows = since.rows.saturating_add(batch.rows);
+                    // What a source says of its rows need not be true. Even
+                    // without rows a frame is something to commit.
+                    since.rows = since.rows.saturating_add(batch.rows.max(1));
                     since.bytes += batch.payload.len() as u64;
                     self.progress.read(batch.rows, batch.source_bytes);
                 }
@@ -197,6 +205,16 @@ mod tests {
             Pass::Kept
         ));
         assert_eq!(commit(&policy.last()), Some(("c", true)));
+    }
+
+    #[test]
+    fn a_source_that_waits_for_a_commit_gets_it_at_once() {
+        let policy = policy(1_000, Duration::from_secs(3600));
+        match policy.pass(Frame::Settle("a".into())) {
+            Pass::On(frame) => assert_eq!(commit(&frame), Some(("a", false))),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(commit(&policy.last()), Some(("a", true)));
     }
 
     #[test]

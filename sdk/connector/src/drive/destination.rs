@@ -33,7 +33,7 @@ pub(crate) async fn write<W: Writer>(
             }
             Frame::Reject(reject) => events.send(Event::Reject(reject)).await?,
             // What it covers becomes durable with the commit request to come.
-            Frame::Checkpoint(_) => {}
+            Frame::Checkpoint(_) | Frame::Settle(_) => {}
             Frame::Commit(request) => {
                 commit(&mut writer, &request, &mut events).await?;
                 continue;

@@ -36,7 +36,7 @@ pub(crate) async fn transform<T: Transform>(
                 let batch = unpack::<T>(&mut unpacker, batch, &mut out)?;
                 transform.changes(change, batch, &mut out).await?;
             }
-            frame @ (Frame::Checkpoint(_) | Frame::Commit(_)) => {
+            frame @ (Frame::Checkpoint(_) | Frame::Settle(_) | Frame::Commit(_)) => {
                 transform.flush(&mut out).await?;
                 out.forward(frame).await?;
             }

@@ -25,6 +25,8 @@ pub enum Item {
     Reject(Reject),
     /// All before is covered by this cursor.
     Checkpoint(Cursor),
+    /// The same, and the source waits for it to become durable.
+    Settle(Cursor),
     /// All before is to be made durable.
     Commit(CommitRequest),
 }
@@ -60,6 +62,7 @@ impl Item {
             Self::Encoded(batch) => out.forward(Frame::Batch(batch)).await,
             Self::Reject(reject) => out.forward(Frame::Reject(reject)).await,
             Self::Checkpoint(cursor) => out.checkpoint(cursor).await,
+            Self::Settle(cursor) => out.settle(cursor).await,
             Self::Commit(request) => out.forward(Frame::Commit(request)).await,
         }
     }
@@ -103,6 +106,7 @@ impl Output {
                 Frame::Changes(change, batch) => Item::Changes(change, unpacker.batch(batch)?),
                 Frame::Reject(reject) => Item::Reject(reject),
                 Frame::Checkpoint(cursor) => Item::Checkpoint(cursor),
+                Frame::Settle(cursor) => Item::Settle(cursor),
                 Frame::Commit(request) => Item::Commit(request),
             })
         };
@@ -156,7 +160,7 @@ impl Output {
         self.items
             .iter()
             .filter_map(|item| match item {
-                Item::Checkpoint(cursor) => Some(cursor.as_str()),
+                Item::Checkpoint(cursor) | Item::Settle(cursor) => Some(cursor.as_str()),
                 _ => None,
             })
             .collect()

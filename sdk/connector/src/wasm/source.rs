@@ -116,6 +116,7 @@ fn stream_info(stream: crate::StreamInfo) -> Result<wit::StreamInfo, wit::Error>
 impl From<wit::StreamRequest> for crate::StreamRequest {
     fn from(request: wit::StreamRequest) -> Self {
         Self {
+            pipeline: request.pipeline,
             name: request.name,
             sync_mode: request.sync_mode.into(),
             cursor_field: request.cursor_field,

@@ -24,6 +24,7 @@ pub(super) fn frame_out(frame: Frame) -> wit::Frame {
         }),
         Frame::Reject(reject) => wit::Frame::Reject(reject.into()),
         Frame::Checkpoint(cursor) => wit::Frame::Checkpoint(cursor),
+        Frame::Settle(cursor) => wit::Frame::Settle(cursor),
         Frame::Commit(request) => wit::Frame::Commit(wit::CommitRequest {
             cursor: request.cursor,
             last: request.last,
@@ -49,6 +50,7 @@ pub(super) fn frame_in(frame: wit::Frame) -> Frame {
             reason: reject.reason.into(),
         }),
         wit::Frame::Checkpoint(cursor) => Frame::Checkpoint(cursor),
+        wit::Frame::Settle(cursor) => Frame::Settle(cursor),
         wit::Frame::Commit(request) => Frame::Commit(CommitRequest {
             cursor: request.cursor,
             last: request.last,
@@ -218,7 +220,9 @@ same_cases!(
     Operation = Operation {
         Insert,
         Update,
-        Delete
+        Delete,
+        Truncate,
+        Rekey
     }
 );
 same_cases!(

@@ -156,7 +156,7 @@ fn streams_that_do_not_add_up_are_refused() {
         ),
         (
             "{ name: a, sync_mode: cdc, tie_breaker_field: at }",
-            "",
+            "write_mode: replace",
             "6:32: \"tie_breaker_field\" in streams[0] goes with sync_mode: incremental only; remove it, or write sync_mode: incremental in place of cdc",
         ),
         (
@@ -168,6 +168,11 @@ fn streams_that_do_not_add_up_are_refused() {
             "{ name: a, sync_mode: incremental, cursor_field: at }",
             "write_mode: replace",
             "6:16: sync_mode: incremental in streams[0] does not go with write_mode: replace; replacing would leave only what changed last; use append or upsert, or full_refresh",
+        ),
+        (
+            "{ name: a, sync_mode: cdc }",
+            "write_mode: append",
+            "6:16: sync_mode: cdc in streams[0] does not go with write_mode: append; rows that are changed or deleted cannot be appended; use upsert or replace",
         ),
         (
             "{ name: \"*\" }",
