@@ -19,7 +19,7 @@ use crate::error::database_error;
 use crate::session;
 
 /// Texts are written and read the same way everywhere.
-const SETTINGS: &str =
+pub(crate) const SETTINGS: &str =
     "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1";
 
 /// A connection to a database.

@@ -43,19 +43,41 @@ fn has_io_cause(error: &tokio_postgres::Error) -> bool {
     false
 }
 
+/// An error as a server tells it.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// The SQLSTATE.
+    pub code: String,
+    pub message: String,
+    /// What else it says, each under a word.
+    pub more: Vec<(&'static str, String)>,
+}
+
 fn server_error(place: &str, error: &DbError) -> Error {
-    let code = error.code();
-    let mut message = format!("{place}: {}", error.message());
-    for (word, more) in [
+    let more = [
         ("detail", error.detail()),
         ("hint", error.hint()),
         ("where", error.where_()),
-    ] {
-        if let Some(more) = more {
-            message = format!("{message}\n{word}: {more}");
-        }
+    ];
+    let more = more.into_iter();
+    let what = Said {
+        code: error.code().code().to_owned(),
+        message: error.message().to_owned(),
+        more: more
+            .filter_map(|(word, more)| Some((word, more?.to_owned())))
+            .collect(),
+    };
+    said(place, &what)
+}
+
+/// The error that a server tells.
+pub(crate) fn said(place: &str, what: &Said) -> Error {
+    let mut message = format!("{place}: {}", what.message);
+    for (word, more) in &what.more {
+        message = format!("{message}\n{word}: {more}");
     }
-    Error::new(meaning(code), code.code(), message)
+    let code = SqlState::from_code(&what.code);
+    Error::new(meaning(&code), code.code(), message)
 }
 
 /// What a SQLSTATE means. Whether the same may succeed later follows from it.

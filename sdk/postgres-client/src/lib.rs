@@ -5,19 +5,27 @@
 //! its client. Errors are those of the connector's contract, with the server's
 //! own code, hint and place in them.
 //!
+//! [`Replication`] is a connection of the other kind, over which the server
+//! streams its log of changes.
+//!
 //! Only in components; natively there is no host to open sessions.
 
 mod client;
 mod columns;
 mod error;
+mod lsn;
 mod options;
 mod quote;
+mod replication;
 mod session;
 
 pub use client::{Client, CopyIn, CopyOut};
 pub use error::{database_error, is_missing_table};
+pub use lsn::Lsn;
 pub use options::Options;
 pub use quote::{identifier, literal};
+pub use replication::{Replication, Streamed};
+pub use session::sleep;
 
 pub use tokio_postgres::types::{FromSql, ToSql, Type};
 pub use tokio_postgres::{Row, SimpleQueryMessage, SimpleQueryRow};

@@ -1,7 +1,7 @@
 //! What carries a connection, and what runs its driver.
 
 #[cfg(target_arch = "wasm32")]
-pub use vesicle_connector::net::spawn;
+pub use vesicle_connector::net::{sleep, spawn};
 
 use vesicle_connector::Result;
 
@@ -27,4 +27,11 @@ pub async fn open(options: &Options) -> Result<futures::io::Cursor<Vec<u8>>> {
 #[cfg(not(target_arch = "wasm32"))]
 pub fn spawn(driver: impl Future<Output = ()>) {
     drop(driver);
+}
+
+/// Waits this long. Without a host there is no clock: for ever.
+#[cfg(not(target_arch = "wasm32"))]
+pub async fn sleep(duration: std::time::Duration) {
+    let _ = duration;
+    std::future::pending().await
 }

@@ -48,7 +48,44 @@ SELECT a.attname::text AS column,
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
  ORDER BY c.attnum, c.depth";
 
-/// A row that [`COLUMNS`] gives: one type on which a column rests.
+/// As [`COLUMNS`], for columns that are given: `$1` has their names, `$2` the
+/// object identifiers of their types, `$3` the modifiers of those. A column
+/// whose type is not there any more is left out.
+pub const TYPES: &str = "\
+WITH RECURSIVE given AS (
+  SELECT name, oid, typmod, place
+    FROM unnest($1::text[], $2::oid[], $3::int4[]) WITH ORDINALITY AS g (name, oid, typmod, place)
+), chain AS (
+  SELECT g.place, 0 AS depth, g.oid, g.typmod FROM given g
+  UNION ALL
+  SELECT c.place, c.depth + 1, next.oid, next.typmod
+    FROM chain c
+    JOIN pg_catalog.pg_type t ON t.oid = c.oid
+   CROSS JOIN LATERAL (
+         SELECT t.typbasetype, t.typtypmod WHERE t.typtype = 'd'
+         UNION ALL
+         SELECT e.oid, c.typmod FROM pg_catalog.pg_type e WHERE e.typarray = t.oid
+   ) AS next (oid, typmod)
+)
+SELECT g.name AS column,
+       c.depth::int4 AS depth,
+       false AS not_null,
+       false AS generated,
+       0 AS dimensions,
+       t.oid AS oid,
+       n.nspname::text AS schema,
+       t.typname::text AS name,
+       t.typtype::text AS kind,
+       pg_catalog.format_type(t.oid, c.typmod) AS declared,
+       ARRAY(SELECT l.enumlabel::text FROM pg_catalog.pg_enum l
+              WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder) AS labels
+  FROM chain c
+  JOIN given g ON g.place = c.place
+  JOIN pg_catalog.pg_type t ON t.oid = c.oid
+  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+ ORDER BY c.place, c.depth";
+
+/// A row that [`COLUMNS`] or [`TYPES`] gives: one type on which a column rests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The column's name.
