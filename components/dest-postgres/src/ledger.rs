@@ -23,8 +23,8 @@ pub struct Record {
     pub snapshot: Option<String>,
     /// The columns it was begun with.
     pub columns: String,
-    /// Whether the load after it may go on where it ends.
-    pub incremental: bool,
+    /// How the source was read, in a word that stays.
+    pub sync_mode: String,
     /// Whether it has been published.
     pub complete: bool,
     /// Rows and bytes that it has published.
@@ -55,7 +55,7 @@ impl<'c> Ledger<'c> {
             "CREATE TABLE IF NOT EXISTS {load} (
                pipeline text NOT NULL, stream text NOT NULL, run text NOT NULL,
                target text NOT NULL, staging text NOT NULL, snapshot text,
-               columns text NOT NULL, incremental boolean NOT NULL, complete boolean NOT NULL DEFAULT false,
+               columns text NOT NULL, sync_mode text NOT NULL, complete boolean NOT NULL DEFAULT false,
                rows bigint NOT NULL DEFAULT 0, bytes bigint NOT NULL DEFAULT 0,
                begun timestamptz NOT NULL DEFAULT now(), ended timestamptz,
                PRIMARY KEY (pipeline, stream));
@@ -77,7 +77,7 @@ impl<'c> Ledger<'c> {
     /// What the server says.
     pub async fn find(&self, pipeline: &str, stream: &str) -> Result<Option<Record>> {
         let find = format!(
-            "SELECT run, staging, snapshot, columns, incremental, complete, rows, bytes
+            "SELECT run, staging, snapshot, columns, sync_mode, complete, rows, bytes
                FROM {} WHERE pipeline = $1 AND stream = $2 FOR UPDATE",
             self.load
         );
@@ -87,7 +87,7 @@ impl<'c> Ledger<'c> {
             staging: row.get("staging"),
             snapshot: row.get("snapshot"),
             columns: row.get("columns"),
-            incremental: row.get("incremental"),
+            sync_mode: row.get("sync_mode"),
             complete: row.get("complete"),
             rows: row.get::<_, i64>("rows").unsigned_abs(),
             bytes: row.get::<_, i64>("bytes").unsigned_abs(),
@@ -125,12 +125,12 @@ impl<'c> Ledger<'c> {
         record: &Record,
     ) -> Result<()> {
         let put = format!(
-            "INSERT INTO {} AS load (pipeline, stream, run, target, staging, snapshot, columns, incremental)
+            "INSERT INTO {} AS load (pipeline, stream, run, target, staging, snapshot, columns, sync_mode)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (pipeline, stream) DO UPDATE SET
                run = excluded.run, target = excluded.target, staging = excluded.staging,
                snapshot = excluded.snapshot, columns = excluded.columns,
-               incremental = excluded.incremental,
+               sync_mode = excluded.sync_mode,
                complete = false, rows = 0, bytes = 0, begun = now(), ended = NULL",
             self.load
         );
@@ -145,7 +145,7 @@ impl<'c> Ledger<'c> {
                     &record.staging,
                     &record.snapshot,
                     &record.columns,
-                    &record.incremental,
+                    &record.sync_mode,
                 ],
             )
             .await?;
@@ -167,6 +167,22 @@ impl<'c> Ledger<'c> {
         self.client.execute(&rewind, &[&pipeline, &stream]).await?;
         let others = format!("DELETE FROM {cursor} WHERE {of_stream} AND published IS NULL");
         self.client.execute(&others, &[&pipeline, &stream]).await?;
+        Ok(())
+    }
+
+    /// Notes that what a partition's cursor covers is published.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn publish(&self, pipeline: &str, stream: &str, partition: &str) -> Result<()> {
+        let keep = format!(
+            "UPDATE {} SET published = cursor WHERE pipeline = $1 AND stream = $2 AND partition = $3",
+            self.cursor
+        );
+        self.client
+            .execute(&keep, &[&pipeline, &stream, &partition])
+            .await?;
         Ok(())
     }
 

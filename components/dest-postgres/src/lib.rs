@@ -18,6 +18,12 @@
 //!   indexes, keys, grants or triggers keeps them, and gets the rows.
 //! - `upsert` adds them and changes the rows of the same primary key.
 //!
+//! With `sync_mode: cdc` the snapshot becomes visible in this way with the first
+//! commit, and the changes after it with each: what they come to is applied to
+//! the table in one transaction with the cursor. Rows are found by the stream's
+//! key, on which the table gets its primary key if it has no unique index. A
+//! table that the source truncates is emptied.
+//!
 //! Readers see the old rows until then. Staging tables are logged: what is
 //! committed survives the server's crash.
 //!
@@ -26,6 +32,7 @@
 //! `_vesicle_load` has the newest load of each stream, `_vesicle_cursor` how
 //! far its partitions are. Whoever empties them makes the next run begin anew.
 
+mod changes;
 mod columns;
 mod ledger;
 mod load;
@@ -78,7 +85,9 @@ impl Destination for PostgresDestination {
 
     async fn writer(&self, load: &Load, partition: &str) -> Result<TableWriter> {
         let detail = Detail::parse(&load.detail)?;
-        Ok(TableWriter::new(self.connect().await?, detail, partition))
+        let goes_on = load.cursors.iter().any(|at| at.partition == partition);
+        let client = self.connect().await?;
+        Ok(TableWriter::new(client, detail, partition, goes_on))
     }
 
     async fn finish(&self, load: &Load) -> Result<Summary> {

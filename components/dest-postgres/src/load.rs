@@ -26,6 +26,9 @@ pub struct Detail {
     pub staging: TableName,
     /// How they get from there to here.
     pub mode: Mode,
+    /// Whether they are followed by changes, and become visible with each
+    /// commit.
+    pub has_changes: bool,
     /// The columns that identify a row.
     pub key: Vec<String>,
     /// The names of the columns, in the order of the staging table.
@@ -104,6 +107,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
             WriteMode::Replace => Mode::Replace,
             WriteMode::Upsert => Mode::Upsert,
         },
+        has_changes: request.sync_mode == SyncMode::Cdc,
         key: request.primary_key.clone(),
         columns: wanted.iter().map(|column| column.name.clone()).collect(),
     };
@@ -118,13 +122,19 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         return loaded(record, cursors, &detail(record));
     }
     check_target(client, &target, &wanted, request).await?;
-    let incremental = request.sync_mode == SyncMode::Incremental;
+    let sync_mode = match request.sync_mode {
+        SyncMode::FullRefresh => "full_refresh",
+        SyncMode::Incremental => "incremental",
+        SyncMode::Cdc => "cdc",
+    };
     if let Some(record) = &known
         && !record.complete
     {
-        let is_same = record.columns == shape && record.incremental == incremental;
+        let cursors = ledger.cursors(pipeline, stream).await?;
+        // Changes are of the target's columns, whatever the snapshot's were.
+        let has_snapshot = request.sync_mode == SyncMode::Cdc && !cursors.is_empty();
+        let is_same = (record.columns == shape || has_snapshot) && record.sync_mode == sync_mode;
         if !request.fresh && is_same {
-            let cursors = ledger.cursors(pipeline, stream).await?;
             client.run("COMMIT").await?;
             return loaded(record, cursors, &detail(record));
         }
@@ -143,28 +153,36 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         staging: staging_name(client, request).await?,
         snapshot: request.snapshot.clone(),
         columns: shape,
-        incremental,
+        sync_mode: sync_mode.to_owned(),
         complete: false,
         rows: 0,
         bytes: 0,
     };
     let detail = detail(&record);
     make_enums(client, &request.schema).await?;
-    let create = format!(
-        "CREATE TABLE {} ({})",
-        detail.staging.quoted(),
-        record.columns
-    );
-    client.run(&create).await?;
     ledger
         .put(pipeline, stream, &target.to_string(), &record)
         .await?;
-    if incremental && known.is_some_and(|before| before.incremental) {
+    let goes_on = match request.sync_mode {
+        SyncMode::FullRefresh => false,
+        SyncMode::Incremental => true,
+        SyncMode::Cdc => !request.fresh,
+    };
+    if goes_on && known.is_some_and(|before| before.sync_mode == sync_mode) {
         ledger.rewind(pipeline, stream).await?;
     } else {
         ledger.forget_cursors(pipeline, stream).await?;
     }
     let cursors = ledger.cursors(pipeline, stream).await?;
+    // Changes go to the target.
+    if !detail.has_changes || cursors.is_empty() {
+        let create = format!(
+            "CREATE TABLE {} ({})",
+            detail.staging.quoted(),
+            record.columns
+        );
+        client.run(&create).await?;
+    }
     client.run("COMMIT").await?;
     loaded(&record, cursors, &detail)
 }

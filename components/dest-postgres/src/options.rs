@@ -21,7 +21,7 @@ pub fn spec() -> Spec {
             .identity()
             .doc("Where the tables are; made if it is not there"),
     )
-    .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental])
+    .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental, SyncMode::Cdc])
     .write_modes(&[WriteMode::Append, WriteMode::Replace, WriteMode::Upsert])
     .takes(&[Format::PostgresCopy, Format::ArrowIpc])
 }

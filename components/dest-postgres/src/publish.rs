@@ -20,7 +20,6 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
         stream,
         run,
         target,
-        staging,
         ..
     } = detail;
     let ledger = Ledger::new(client, &target.schema);
@@ -33,18 +32,10 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
     let (rows, bytes) = if record.complete {
         (record.rows, record.bytes)
     } else {
-        match (target.columns(client).await?.is_some(), detail.mode) {
-            (false, mode) => {
-                rename(client, detail).await?;
-                if mode == Mode::Upsert {
-                    add_key(client, detail).await?;
-                }
-            }
-            (true, Mode::Append) => insert(client, detail, "").await?,
-            (true, Mode::Replace) => replace(client, detail).await?,
-            (true, Mode::Upsert) => upsert(client, detail).await?,
+        // Changes, and the rows before them, are published with each commit.
+        if !detail.has_changes {
+            hand_over(client, detail).await?;
         }
-        drop_table(client, staging).await?;
         ledger.complete(pipeline, stream).await?
     };
     client.run("COMMIT").await?;
@@ -53,6 +44,26 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
         bytes,
         places: vec![target.to_string()],
     })
+}
+
+/// Makes the staged rows those of the target, within the transaction under way.
+///
+/// # Errors
+///
+/// What the server says.
+pub async fn hand_over(client: &Client, detail: &Detail) -> Result<()> {
+    match (detail.target.columns(client).await?.is_some(), detail.mode) {
+        (false, mode) => {
+            rename(client, detail).await?;
+            if mode == Mode::Upsert {
+                add_key(client, detail).await?;
+            }
+        }
+        (true, Mode::Append) => insert(client, detail, "").await?,
+        (true, Mode::Replace) => replace(client, detail).await?,
+        (true, Mode::Upsert) => upsert(client, detail).await?,
+    }
+    drop_table(client, &detail.staging).await
 }
 
 /// The staging table becomes the target.

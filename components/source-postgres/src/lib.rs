@@ -25,12 +25,33 @@
 //! last; where there is no such column, let a full refresh catch up now and
 //! then.
 //!
+//! # Changes
+//!
+//! With `sync_mode: cdc` the first run copies the table as of one snapshot, and
+//! whatever changes after it is read from the server's log: rows that are
+//! added, changed and removed, changed keys, truncation. A run ends where the
+//! log ended when it began to read it; with `follow: true` it goes on until it
+//! is stopped. The server needs `wal_level = logical`, the user the right to
+//! replicate, and the table a primary key or `REPLICA IDENTITY FULL` with a
+//! `primary_key` in the document.
+//!
+//! Each stream has a replication slot of its own, `vesicle_…`, which keeps the
+//! server's log until the destination has what is in it: a pipeline that is not
+//! run any more needs its slot dropped. A slot that is gone, or had to keep
+//! more than `max_slot_wal_keep_size`, has lost changes, which is an error; only
+//! `--fresh` then helps, which copies the table anew. Each table has a
+//! publication of its own unless `publication` names one.
+//!
+//! Generated columns are left out: the log does not have them. So is what no log
+//! has: views, foreign tables, unlogged tables.
+//!
 //! # Formats
 //!
 //! Rows are read by COPY in its binary form. A destination that takes that
 //! form gets a full refresh untouched, any other gets Arrow.
 
 mod incremental;
+mod log;
 mod options;
 mod partition;
 mod reading;
@@ -97,7 +118,7 @@ impl Source for PostgresSource {
                 name: name.in_document(&self.options.schema),
                 schema: table.schema(&[], self.options.mapping)?,
                 key: table.key.clone(),
-                sync_modes: vec![SyncMode::FullRefresh, SyncMode::Incremental],
+                sync_modes: table.sync_modes(),
                 estimate: table.estimate(),
             });
         }
@@ -126,14 +147,7 @@ impl Source for PostgresSource {
                 let partition = Partition::new(incremental::PARTITION, "");
                 return Ok(Plan::new(schema, vec![partition]));
             }
-            SyncMode::Cdc => {
-                let message = format!(
-                    "stream {:?}: source-postgres does not read the log of changes; set \
-                     sync_mode to full_refresh or incremental",
-                    request.name
-                );
-                return Err(Error::unsupported("sync-mode", message));
-            }
+            SyncMode::Cdc => return log::plan(&client, table, request, &self.options).await,
         }
         let format = reading::format(&table.wanted(&request.columns)?, &request.accepts);
         let snapshot = partition::export_snapshot(&client).await?;
@@ -160,6 +174,12 @@ impl Source for PostgresSource {
             let table = Table::find(&client, &self.name(&request.name)).await?;
             let (mapping, cursor) = (self.options.mapping, cursor.as_deref());
             return incremental::read(&client, &table, request, mapping, cursor, out).await;
+        }
+        if request.sync_mode == SyncMode::Cdc {
+            client.run(BEGIN).await?;
+            let table = Table::find(&client, &self.name(&request.name)).await?;
+            let (options, cursor) = (&self.options, cursor.as_deref());
+            return log::read(client, table, request, options, cursor, out).await;
         }
         let detail = Detail::parse(&partition.detail)?;
         client.run(BEGIN).await?;

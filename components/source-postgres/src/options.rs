@@ -12,6 +12,10 @@ pub struct Options {
     pub schema: String,
     /// What types become.
     pub mapping: Mapping,
+    /// The publication that changes are read by, if not one of our own.
+    pub publication: Option<String>,
+    /// Whether changes are read until the host asks for an end.
+    pub follow: bool,
 }
 
 /// What the source is and takes.
@@ -30,7 +34,16 @@ pub fn spec() -> Spec {
             .identity()
             .doc("What numeric becomes: text keeps NaN and every digit, decimal refuses NaN"),
     )
-    .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental])
+    .option(
+        Opt::text("publication")
+            .doc("For cdc: a publication that has the tables; made for each table if left out"),
+    )
+    .option(
+        Opt::boolean("follow").default(false).doc(
+            "For cdc: whether a run goes on until it is stopped, rather than to what there is",
+        ),
+    )
+    .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental, SyncMode::Cdc])
     .emits(&[Format::PostgresCopy, Format::ArrowIpc])
 }
 
@@ -45,6 +58,8 @@ impl Options {
         Ok(Self {
             server: Server::parse(config)?,
             schema: config.get("schema")?.unwrap_or_else(|| "public".into()),
+            publication: config.get("publication")?,
+            follow: config.get("follow")?.unwrap_or(false),
             mapping: Mapping {
                 numeric: match numeric.as_deref() {
                     Some("decimal") => Numeric::Decimal,

@@ -25,7 +25,7 @@ pub struct Blocks {
 
 impl Blocks {
     /// All blocks there are.
-    const ALL: Self = Self { from: 0, to: None };
+    pub const ALL: Self = Self { from: 0, to: None };
 
     /// Cuts a table into no more ranges than this, each worth reading apart.
     pub fn cut(table: &Table, most: u32) -> Vec<Self> {

@@ -48,10 +48,35 @@ impl Reading<'_> {
     ///
     /// `data` for a value that cannot be represented; what the server says.
     pub async fn read(&self, client: &Client, detail: &Detail, out: &mut Emitter) -> Result<()> {
+        self.read_blocks(client, detail.blocks, detail.untouched, out)
+            .await
+    }
+
+    /// Emits all rows; with `untouched`, as the server writes them.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Reading::read`].
+    pub async fn read_all(
+        &self,
+        client: &Client,
+        untouched: bool,
+        out: &mut Emitter,
+    ) -> Result<()> {
+        self.read_blocks(client, Blocks::ALL, untouched, out).await
+    }
+
+    async fn read_blocks(
+        &self,
+        client: &Client,
+        blocks: Blocks,
+        untouched: bool,
+        out: &mut Emitter,
+    ) -> Result<()> {
         out.schema(&Arc::new(arrow::schema(&self.columns, self.mapping)))
             .await?;
-        let copy = client.copy_out(&self.statement(detail.blocks)).await?;
-        match detail.untouched {
+        let copy = client.copy_out(&self.statement(blocks)).await?;
+        match untouched {
             true => self.pass_on(copy, out).await,
             false => self.decode(copy, out).await,
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
-use vesicle_connector::{Error, Estimate, Result};
+use vesicle_connector::{Error, Estimate, Result, SyncMode};
 use vesicle_postgres::{Column, Options as Mapping, arrow};
 use vesicle_postgres_client::Client;
 
@@ -13,8 +13,12 @@ use crate::stream::{self, StreamName};
 pub struct Table {
     /// Its name.
     pub name: StreamName,
+    /// Its object identifier.
+    pub oid: u32,
     /// What it is.
     pub kind: Kind,
+    /// Whether it is a materialized view.
+    pub is_materialized: bool,
     /// Its columns, in their order.
     pub columns: Vec<Column>,
     /// The columns of its primary key.
@@ -90,7 +94,9 @@ impl Table {
         let rows: f64 = row.get("rows");
         Ok(Self {
             name: name.clone(),
+            oid,
             kind,
+            is_materialized: row.get::<_, String>("kind") == "m",
             columns: client.columns(oid).await?,
             key: row.get("key"),
             blocks: count(row.get("blocks"))
@@ -149,6 +155,15 @@ impl Table {
         let columns = self.wanted(names)?;
         let schema: Schema = arrow::schema(&columns, mapping);
         Ok(Arc::new(schema))
+    }
+
+    /// How it can be read: what has rows of its own has a log of them too.
+    pub fn sync_modes(&self) -> Vec<SyncMode> {
+        let mut modes = vec![SyncMode::FullRefresh, SyncMode::Incremental];
+        if self.kind != Kind::Query && !self.is_materialized {
+            modes.push(SyncMode::Cdc);
+        }
+        modes
     }
 
     /// How much there is.
