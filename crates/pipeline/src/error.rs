@@ -5,7 +5,7 @@ use vesicle_flow::Failure as FlowFailure;
 use crate::connector::bindings::types::ErrorCategory;
 use crate::connector::{Failure, Role};
 use crate::document::{Cause, Diagnostics};
-use crate::state::StateError;
+use crate::state::{ServerError, StateError};
 
 /// An error of a pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -135,7 +135,10 @@ impl Error {
             Self::Component { .. } => Exit::Component,
             Self::Connector { failure, .. } => exit_of(failure),
             Self::Stuck { .. } => Exit::Limit,
-            Self::State(StateError::NotFound { .. }) => Exit::Unavailable,
+            Self::State(StateError::NotFound { .. } | StateError::LockLost { .. }) => {
+                Exit::Unavailable
+            }
+            Self::State(StateError::Server(error)) => exit_of_server(error),
             Self::State(_) => Exit::State,
             Self::Folder { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 Exit::Denied
@@ -205,6 +208,23 @@ fn why_no_folder(error: &std::io::Error) -> String {
             format!("{error}; make the folder above it writable, or name another")
         }
         _ => format!("{error}; make it, or name another"),
+    }
+}
+
+fn exit_of_server(error: &ServerError) -> Exit {
+    match error {
+        ServerError::Authentication(_) | ServerError::Permission { .. } => Exit::Denied,
+        ServerError::Unreachable(_)
+        | ServerError::Configuration(_)
+        | ServerError::NotFound { .. }
+        | ServerError::Lost { .. }
+        | ServerError::Slow { .. } => Exit::Unavailable,
+        ServerError::Full { .. } => Exit::Limit,
+        ServerError::ReadOnly { .. }
+        | ServerError::Foreign { .. }
+        | ServerError::Newer { .. }
+        | ServerError::Damaged { .. }
+        | ServerError::Refused { .. } => Exit::State,
     }
 }
 

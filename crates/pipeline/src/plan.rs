@@ -19,7 +19,7 @@ use crate::document::{
     SchemaEvolution, StateStore, TypeChange,
 };
 use crate::layout::{accepted, lay_out, sync_word};
-use crate::paths::below;
+use crate::state::StateAt;
 use crate::workshop::{Made, Setting, Workshop};
 use crate::{Error, Result};
 
@@ -29,6 +29,8 @@ pub struct Plan {
     pub document: Document,
     /// The folder that relative paths start from.
     pub base: PathBuf,
+    /// Where the state is kept.
+    pub state: StateAt,
     /// Where rows come from.
     pub source: Arc<Connector>,
     /// What they pass through.
@@ -77,6 +79,12 @@ impl Plan {
     ) -> Result<Self> {
         let audit = Audit::default();
         let mut redactor = document.redactor();
+        let state = StateAt::of(&document.state, base)
+            .map_err(|wrong| document.diagnostic(state_position(&document), wrong))
+            .map_err(|wrong| Error::Document(wrong.into()))?;
+        if let Some(password) = state.password() {
+            redactor.add(password);
+        }
         let setting = Setting {
             document: &document,
             base,
@@ -126,6 +134,7 @@ impl Plan {
             destination_identity: destination.identity,
             destination: destination.connector,
             base: base.to_owned(),
+            state,
             streams,
             redactor,
             audit,
@@ -137,26 +146,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Where the state is kept.
-    #[must_use]
-    pub fn state_path(&self) -> Option<PathBuf> {
-        match &self.document.state {
-            StateStore::Sqlite(path) => Some(below(&self.base, &path.value)),
-            StateStore::Postgres(_) => None,
-        }
-    }
-
     fn check_supported(&self) -> Result<()> {
-        if let StateStore::Postgres(at) = &self.document.state {
-            let wrong = self
-                .document
-                .diagnostic(
-                    at.position,
-                    "the state backend postgres is not built into this version",
-                )
-                .with_help("use backend: sqlite");
-            return Err(Error::Document(wrong.into()));
-        }
         let destination = &self.document.destination;
         if destination.on_data_error != OnDataError::Fail {
             let message = format!(
@@ -242,9 +232,7 @@ impl Plan {
                 self.document.destination.write_mode.value
             ));
         }
-        if let Some(path) = self.state_path() {
-            lines.push(format!("  state        {}", path.display()));
-        }
+        lines.push(format!("  state        {}", self.state));
         self.redactor.only_secrets().redact(&lines.join("\n"))
     }
 
@@ -288,6 +276,13 @@ impl Plan {
         std::iter::once(&self.source)
             .chain(&self.transforms)
             .chain(std::iter::once(&self.destination))
+    }
+}
+
+/// Where the document says where the state is.
+fn state_position(document: &Document) -> document::Position {
+    match &document.state {
+        StateStore::Sqlite(at) | StateStore::Postgres(at) => at.position,
     }
 }
 

@@ -97,7 +97,7 @@ pub struct StateArgs {
 
 #[derive(Subcommand)]
 pub enum StateAction {
-    /// Print the pipelines in a state file
+    /// Print the pipelines in a state
     List(StateFrom),
     /// Print runs, streams and cursors of a pipeline
     Show(StateOf),
@@ -107,7 +107,7 @@ pub enum StateAction {
 
 #[derive(Args)]
 pub struct StateFrom {
-    /// A document, or a state file
+    /// A document, or a state file of SQLite
     #[arg(default_value = "pipeline.yaml")]
     pub from: PathBuf,
     #[command(flatten)]

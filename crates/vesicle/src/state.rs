@@ -1,11 +1,10 @@
 //! `vesicle state`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
-use vesicle_pipeline::document::StateStore;
-use vesicle_pipeline::paths::below;
-use vesicle_pipeline::state::{PipelineState, SqliteState, State as _, StateError};
+use vesicle_pipeline::state::{PipelineState, State, StateAt, StateError};
 use vesicle_pipeline::{Error, Exit};
 
 use crate::cli::{Format, ResetArgs, StateAction, StateArgs, StateFrom, StateOf};
@@ -25,50 +24,42 @@ fn failed(error: StateError) -> Failed {
     Error::State(error).into()
 }
 
-/// The state file, and the pipeline where a document was given.
-fn locate(from: &Path) -> Result<(PathBuf, Option<String>), Failed> {
+/// Where the state is, and the pipeline where a document was given.
+fn locate(from: &Path) -> Result<(StateAt, Option<String>), Failed> {
     let is_document = from
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");
     if !is_document {
-        return Ok((from.to_owned(), None));
+        return Ok((StateAt::File(from.to_owned()), None));
     }
     let read = session::read(from)?;
-    match &read.document.state {
-        StateStore::Sqlite(path) => Ok((
-            below(&read.base, &path.value),
-            Some(read.document.pipeline.value.clone()),
-        )),
-        StateStore::Postgres(_) => Err(Failed::new(
-            Exit::Document,
-            "the state backend postgres is not built into this version",
-        )),
-    }
+    let at = StateAt::of(&read.document.state, &read.base)
+        .map_err(|wrong| Failed::new(Exit::Document, format!("state.connection: {wrong}")))?;
+    Ok((at, Some(read.document.pipeline.value.clone())))
 }
 
-fn open(of: &StateOf) -> Result<(SqliteState, String), Failed> {
-    let (path, named) = locate(&of.from.from)?;
-    let state = SqliteState::open_existing(&path).map_err(failed)?;
+fn open(of: &StateOf) -> Result<(Arc<dyn State>, String), Failed> {
+    let (at, named) = locate(&of.from.from)?;
+    let state = at.open_existing().map_err(failed)?;
     let pipeline = match of.pipeline.clone().or(named) {
         Some(pipeline) => pipeline,
-        None => only(&state, &path)?,
+        None => only(&*state, &at)?,
     };
     Ok((state, pipeline))
 }
 
-/// The pipeline of a state file that has no other.
-fn only(state: &SqliteState, path: &Path) -> Result<String, Failed> {
+/// The pipeline of a state that has no other.
+fn only(state: &dyn State, at: &StateAt) -> Result<String, Failed> {
     let mut pipelines = state.list().map_err(failed)?;
     if pipelines.len() > 1 {
         let names: Vec<_> = pipelines.iter().map(|p| p.pipeline.as_str()).collect();
         let message = format!(
-            "{} has the state of {}; name one with --pipeline",
-            path.display(),
+            "{at} has the state of {}; name one with --pipeline",
             names.join(", ")
         );
         return Err(Failed::new(Exit::Usage, message));
     }
-    let message = format!("{} has the state of no pipeline yet", path.display());
+    let message = format!("{at} has the state of no pipeline yet");
     let only = pipelines
         .pop()
         .ok_or_else(|| Failed::new(Exit::State, message))?;
@@ -76,8 +67,8 @@ fn only(state: &SqliteState, path: &Path) -> Result<String, Failed> {
 }
 
 fn list(from: &StateFrom) -> Result<Exit, Failed> {
-    let (path, _) = locate(&from.from)?;
-    let state = SqliteState::open_existing(&path).map_err(failed)?;
+    let (at, _) = locate(&from.from)?;
+    let state = at.open_existing().map_err(failed)?;
     let pipelines = state.list().map_err(failed)?;
     match from.output.output {
         Format::Json => print_json(
@@ -175,7 +166,7 @@ fn as_json(state: &PipelineState) -> serde_json::Value {
     })
 }
 
-fn must_have(state: &SqliteState, pipeline: &str, stream: &str) -> Result<(), Failed> {
+fn must_have(state: &dyn State, pipeline: &str, stream: &str) -> Result<(), Failed> {
     let found = state.show(pipeline).map_err(failed)?;
     let mut names: Vec<_> = found.streams.iter().map(|s| s.stream.as_str()).collect();
     names.extend(found.partitions.iter().map(|p| p.stream.as_str()));
@@ -195,7 +186,7 @@ fn must_have(state: &SqliteState, pipeline: &str, stream: &str) -> Result<(), Fa
 fn reset(args: &ResetArgs) -> Result<Exit, Failed> {
     let (state, pipeline) = open(&args.of)?;
     if let Some(stream) = &args.stream {
-        must_have(&state, &pipeline, stream)?;
+        must_have(&*state, &pipeline, stream)?;
     }
     let removed = state
         .reset(&pipeline, args.stream.as_deref())

@@ -16,14 +16,17 @@ pub use report::{Report, Status, StreamReport};
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use vesicle_flow::Stop;
 
 use crate::plan::Plan;
-use crate::state::{Run, RunStatus, SqliteState, State, StreamStatus};
+use crate::state::{Run, RunLock, RunStatus, State, StateError, StreamStatus};
 use crate::{Error, Result};
 use stream::Context;
+
+/// How long a run may take to end once it has lost its lock.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How a run is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,8 +45,10 @@ pub async fn run(
 ) -> (Option<Report>, Result<()>) {
     let began = Instant::now();
     let compiled_rss_bytes = report::peak_rss();
-    let prepared = prepare(plan, options, progress);
-    let (state, _lock, run, resumed) = match prepared {
+    let prepared = open(plan, progress, stop)
+        .await
+        .and_then(|state| prepare(plan, state, options, progress));
+    let (state, lock, run, resumed) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return (None, Err(error)),
     };
@@ -55,8 +60,17 @@ pub async fn run(
         progress,
         stop,
     };
-    let (streams, done) = streams(&context, resumed).await;
-    let done = done.map_err(|error| plan.place(error));
+    let (streams, done) = tokio::select! {
+        ended = streams(&context, resumed) => ended,
+        () = cut_off(&lock, stop) => (Vec::new(), Err(Error::Forced)),
+    };
+    let done = match lock.is_lost() {
+        Some(reason) => Err(Error::State(StateError::LockLost {
+            pipeline: plan.document.pipeline.value.clone(),
+            reason,
+        })),
+        None => done.map_err(|error| plan.place(error)),
+    };
     let status = match &done {
         Ok(())
             if streams.iter().all(|stream| stream.complete)
@@ -90,15 +104,52 @@ pub async fn run(
     (Some(report), done.and(noted))
 }
 
-type Prepared = (Arc<dyn State>, crate::state::RunLock, Run, bool);
+/// Ends everything once the lock is lost: somebody else may be at it. Returns
+/// if that does not help.
+async fn cut_off(lock: &RunLock, stop: &Stop) {
+    lock.lost().await;
+    stop.force();
+    tokio::time::sleep(LAST_WORDS).await;
+}
 
-/// Opens the state, claims the pipeline, and finds the run to go on with.
-fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepared> {
+type Prepared = (Arc<dyn State>, RunLock, Run, bool);
+
+/// Opens the state, and tries again where that may help.
+async fn open(plan: &Plan, progress: &Progress, stop: &Stop) -> Result<Arc<dyn State>> {
+    let mut wait = stream::FIRST_WAIT;
+    for left in (0..=stream::RETRIES).rev() {
+        let at = plan.state.clone();
+        let opened = tokio::task::spawn_blocking(move || at.open()).await;
+        let error = match opened.map_err(|panic| Error::Defect(panic.to_string()))? {
+            Ok(state) => return Ok(state),
+            Err(error) => error,
+        };
+        if left == 0 || !error.is_passing() || stop.is_asked() {
+            return Err(error.into());
+        }
+        progress.say(&format!(
+            "{error}; trying again in {:.1} s ({} of {})",
+            wait.as_secs_f32(),
+            stream::RETRIES + 1 - left,
+            stream::RETRIES
+        ));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.asked() => return Err(error.into()),
+        }
+        wait *= 2;
+    }
+    Err(Error::Defect("no state".into()))
+}
+
+/// Claims the pipeline, and finds the run to go on with.
+fn prepare(
+    plan: &Plan,
+    state: Arc<dyn State>,
+    options: Options,
+    progress: &Progress,
+) -> Result<Prepared> {
     let name = &plan.document.pipeline.value;
-    let path = plan
-        .state_path()
-        .ok_or_else(|| Error::Defect("no state".into()))?;
-    let state = SqliteState::open(&path)?;
     let lock = state.lock(name)?;
     state.claim(name, &plan.identity)?;
     make_folders(plan)?;
@@ -132,7 +183,7 @@ fn prepare(plan: &Plan, options: Options, progress: &Progress) -> Result<Prepare
         }
         None => (state.begin_run(name, destination)?, false),
     };
-    Ok((Arc::new(state), lock, run, resumed))
+    Ok((state, lock, run, resumed))
 }
 
 /// Makes the folders that connectors are granted to write in.

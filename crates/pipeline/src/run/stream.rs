@@ -21,9 +21,9 @@ use crate::shape::{Shape, by};
 use crate::state::{AdoptedCursor, Start, State, StreamStatus};
 
 /// How often a stream is tried again without getting further.
-const RETRIES: u32 = 5;
+pub(super) const RETRIES: u32 = 5;
 /// The first wait before trying again; it doubles.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait, unless a connector asks for more.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait that a connector can ask for.

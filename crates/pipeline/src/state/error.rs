@@ -1,5 +1,6 @@
 //! What can go wrong with the state.
 
+use super::postgres::ServerError;
 use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,21 @@ pub enum StateError {
         /// The other process, if it says which it is.
         holder: Option<String>,
     },
+
+    /// The lock of the pipeline was lost while it ran.
+    #[error(
+        "the connection with the state was lost while pipeline {pipeline} ran ({reason}); another host may run it now, so this run has ended; run again to go on"
+    )]
+    LockLost {
+        /// The pipeline.
+        pipeline: String,
+        /// Why.
+        reason: String,
+    },
+
+    /// PostgreSQL keeps the state, and something is wrong there.
+    #[error(transparent)]
+    Server(#[from] ServerError),
 
     /// The name of the pipeline belongs to another source.
     #[error(
@@ -202,6 +218,11 @@ fn in_words(identity: &str) -> String {
 }
 
 impl StateError {
+    /// Whether the same may succeed later.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, StateError::Server(error) if error.is_passing())
+    }
+
     /// What an error of the operating system means for the state file.
     pub(super) fn from_io(path: &Path, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;

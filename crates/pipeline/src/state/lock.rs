@@ -1,6 +1,6 @@
 //! The lock that makes a pipeline run in one process at a time.
 //!
-//! The lock is the operating system's on an open file, so it goes with the
+//! With a state file the lock is the operating system's on an open file, so it goes with the
 //! process, however that ends. The file itself stays: removing it would let two
 //! processes hold locks on two files of the same name.
 
@@ -9,9 +9,11 @@ use std::any::Any;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use tokio::sync::watch;
 
 /// Holds a pipeline for the process; dropping it lets go.
 pub struct RunLock {
+    loss: Option<watch::Receiver<Option<String>>>,
     _held: Box<dyn Any + Send + Sync>,
 }
 
@@ -19,8 +21,35 @@ impl RunLock {
     /// A lock that lasts as long as `held` does.
     pub fn new(held: impl Any + Send + Sync) -> Self {
         RunLock {
+            loss: None,
             _held: Box::new(held),
         }
+    }
+
+    /// A lock that lasts as long as `held` does, unless it is lost before:
+    /// `loss` then says why.
+    pub fn with_loss(held: impl Any + Send + Sync, loss: watch::Receiver<Option<String>>) -> Self {
+        RunLock {
+            loss: Some(loss),
+            _held: Box::new(held),
+        }
+    }
+
+    /// Why the lock was lost, if it was.
+    pub fn is_lost(&self) -> Option<String> {
+        self.loss.as_ref().and_then(|loss| loss.borrow().clone())
+    }
+
+    /// Waits until the lock is lost, and says why. Another process may hold it
+    /// from then on.
+    pub async fn lost(&self) -> String {
+        let mut loss = match &self.loss {
+            Some(loss) => loss.clone(),
+            None => return std::future::pending().await,
+        };
+        let lost = loss.wait_for(Option::is_some).await;
+        let reason = lost.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_else(|| "it has ended".to_owned())
     }
 }
 

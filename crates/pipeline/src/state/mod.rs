@@ -1,6 +1,8 @@
 //! What a pipeline remembers between runs: cursors, runs and dead letters.
 //!
-//! [`State`] is the contract, [`SqliteState`] the one for a single machine.
+//! [`State`] is the contract, [`SqliteState`] the one for a single machine,
+//! [`PostgresState`] the one for several. [`StateAt`] opens the one that a
+//! document names.
 //!
 //! The destination's own record says how far data is durable; what is kept
 //! here is a cache of it that survives crashes, plus what nobody else has: the
@@ -20,13 +22,16 @@
 //! does not complete while it has pending letters; every method that returns
 //! `Ok` after changing something has synced it to disk.
 
+mod at;
 mod error;
 mod lock;
 mod model;
+mod postgres;
 mod sql;
 mod sqlite;
 mod store;
 
+pub use at::StateAt;
 pub use error::StateError;
 pub use lock::RunLock;
 pub use model::{
@@ -34,6 +39,7 @@ pub use model::{
     PipelineState, PipelineSummary, Receipt, Removed, Run, RunStatus, Slice, Start, StreamState,
     StreamStatus,
 };
+pub use postgres::{Address, PostgresState, ServerError};
 pub use sqlite::SqliteState;
 pub use store::State;
 

@@ -1,71 +1,15 @@
-//! A state as pipelines use it.
+//! A state as pipelines use it, whatever keeps it.
+//!
+//! The same tests run twice: [`sqlite`] and [`postgres`] each have a `Fixture`
+//! with the same methods, and the files of both below them.
 
-mod cursors;
 mod files;
-mod letters;
-mod locks;
-mod runs;
+mod fixture;
+mod postgres;
+mod server;
+mod sqlite;
 
 use super::*;
-use serde_json::json;
-use std::path::PathBuf;
-
-/// A state in a folder of its own, which goes when the test ends.
-struct Fixture {
-    folder: tempfile::TempDir,
-    state: SqliteState,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let state = SqliteState::open(&folder.path().join("state.db")).unwrap();
-        Fixture { folder, state }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("state.db")
-    }
-
-    /// What a process that starts after a crash sees: nothing of the memory of
-    /// the one before.
-    fn reopen(self) -> Self {
-        let Fixture { folder, state } = self;
-        // The connection is not closed, as after kill -9.
-        std::mem::forget(state);
-        let state = SqliteState::open(&folder.path().join("state.db")).unwrap();
-        Fixture { folder, state }
-    }
-
-    /// A running run of pipeline `p` that has begun stream `s`.
-    fn running() -> (Self, Run) {
-        let fixture = Fixture::new();
-        fixture
-            .state
-            .claim("p", &json!({"use": "source-file"}))
-            .unwrap();
-        let run = fixture.state.begin_run("p", &json!("out")).unwrap();
-        fixture
-            .state
-            .begin_stream(&run.id, "s", Some("snap"), Start::Afresh)
-            .unwrap();
-        (fixture, run)
-    }
-
-    /// Commits a cursor of partition `0` of stream `s`.
-    fn commit(&self, run: &Run, sequence: u64, cursor: &str) {
-        self.state.commit(&receipt(run, sequence, cursor)).unwrap();
-    }
-
-    fn run(&self, run: &Run) -> Run {
-        let shown = self.state.show("p").unwrap();
-        shown
-            .runs
-            .into_iter()
-            .find(|found| found.id == run.id)
-            .unwrap()
-    }
-}
 
 fn slice(run: &Run) -> Slice {
     Slice {

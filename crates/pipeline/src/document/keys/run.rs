@@ -18,7 +18,7 @@ pub static STATE: Section = Section {
         optional(
             "connection",
             Kind::Text,
-            "With `sqlite` the path of the file, relative to the document; without it, `.vesicle/<pipeline>.db`. With `postgres` the URL of the database, which is required.",
+            "With `sqlite` the path of the file, relative to the document; without it, `.vesicle/<pipeline>.db`. With `postgres` the URL of the database, which is required: `postgres://user:${PGPASSWORD}@host:5432/database?schema=vesicle`.",
         ),
     ],
     example: "state:

@@ -1,6 +1,7 @@
 //! Commits, and the destination's cursors.
 
 use super::*;
+use serde_json::json;
 
 #[test]
 fn a_commit_moves_the_cursor_and_adds_to_the_totals() {

@@ -1,7 +1,37 @@
 //! Files that are new, foreign, damaged or out of reach.
 
 use super::*;
-use std::path::Path;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// A state file in a folder of its own, which goes when the test ends.
+struct Fixture {
+    folder: tempfile::TempDir,
+    state: SqliteState,
+}
+
+impl Fixture {
+    /// A running run of pipeline `p` that has begun stream `s`.
+    fn running() -> (Self, Run) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = SqliteState::open(&folder.path().join("state.db")).unwrap();
+        state.claim("p", &json!({})).unwrap();
+        let run = state.begin_run("p", &json!("out")).unwrap();
+        state
+            .begin_stream(&run.id, "s", None, Start::Afresh)
+            .unwrap();
+        (Fixture { folder, state }, run)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("state.db")
+    }
+
+    /// Commits a cursor of partition `0` of stream `s`.
+    fn commit(&self, run: &Run, sequence: u64, cursor: &str) {
+        self.state.commit(&receipt(run, sequence, cursor)).unwrap();
+    }
+}
 
 /// The error of opening a file.
 fn refused(path: &Path) -> StateError {

@@ -1,6 +1,7 @@
 //! Dead letters, and the commits they wait for.
 
 use super::*;
+use serde_json::json;
 
 fn settled(fixture: &Fixture) -> Vec<String> {
     let query = LetterQuery {

@@ -1,21 +1,24 @@
 //! One process at a time.
 
 use super::*;
+use serde_json::json;
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 #[test]
 fn a_pipeline_is_held_by_one_and_another_pipeline_is_free() {
-    let Fixture { state, folder } = Fixture::new();
-    let lock = state.lock("p").unwrap();
-    let other = SqliteState::open(&folder.path().join("state.db")).unwrap();
+    let fixture = Fixture::new();
+    let lock = fixture.state.lock("p").unwrap();
+    let other = fixture.another();
     let refused = other.lock("p").unwrap_err().to_string();
     let expected = format!(
-        "pipeline p is being run by another process (process {}, since 2",
+        "pipeline p is being run by another process (process {}",
         std::process::id()
     );
     assert!(refused.starts_with(&expected), "{refused}");
+    assert!(refused.contains(", since 2"), "{refused}");
     let _free = other.lock("q").unwrap();
     drop(lock);
     let _taken = other.lock("p").unwrap();
@@ -59,12 +62,12 @@ const HOLD: &str = "VESICLE_TEST_HOLD_LOCK";
 
 #[test]
 fn holds_the_lock_for_the_test_below() {
-    let Some(path) = std::env::var_os(HOLD) else {
+    let Ok(name) = std::env::var(HOLD) else {
         return;
     };
-    let path = PathBuf::from(path);
-    let _lock = SqliteState::open(&path).unwrap().lock("p").unwrap();
-    std::fs::write(path.with_extension("held"), "").unwrap();
+    let state = Fixture::open(&name);
+    let _lock = state.lock("p").unwrap();
+    println!("it is held");
     std::thread::sleep(Duration::from_secs(60));
 }
 
@@ -74,34 +77,35 @@ fn a_process_that_is_killed_lets_go_of_its_lock() {
     let (_, module) = module_path!().split_once("::").unwrap();
     let name = format!("{module}::holds_the_lock_for_the_test_below");
     let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &name])
-        .env(HOLD, fixture.path())
-        .stdout(Stdio::null())
+        .args(["--exact", &name, "--nocapture"])
+        .env(HOLD, fixture.name())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let held = fixture.path().with_extension("held");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !held.exists() {
-        assert!(
-            Instant::now() < deadline,
-            "the other process does not take the lock"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let mut said = BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert!(
+        said.any(|line| line.unwrap().contains("it is held")),
+        "the other process does not take the lock"
+    );
     let refused = fixture.state.lock("p").unwrap_err().to_string();
     assert!(
-        refused.contains(&format!("(process {}, since", holder.id())),
+        refused.contains(&format!("(process {}", holder.id())),
         "{refused}"
     );
     holder.kill().unwrap();
     holder.wait().unwrap();
-    let _lock = fixture.state.lock("p").unwrap();
+    // A server learns of it a moment later.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while let Err(refused) = fixture.state.lock("p") {
+        assert!(Instant::now() < deadline, "{refused}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
-fn two_states_on_one_file_wait_for_each_other() {
+fn two_states_in_one_place_wait_for_each_other() {
     let (fixture, run) = Fixture::running();
-    let other = SqliteState::open(&fixture.path()).unwrap();
+    let other = fixture.another();
     other.claim("q", &json!({})).unwrap();
     let other_run = other.begin_run("q", &json!("out")).unwrap();
     other

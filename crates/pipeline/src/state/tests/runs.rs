@@ -1,12 +1,13 @@
 //! Pipelines and their runs.
 
 use super::*;
+use serde_json::json;
 
 #[test]
 fn a_name_belongs_to_the_source_that_took_it() {
     let Fixture {
         state,
-        folder: _folder,
+        keeper: _keeper,
     } = Fixture::new();
     let source = json!({"use": "source-file", "config": {"path": "a.csv", "format": "csv"}});
     assert_eq!(state.claim("p", &source).unwrap(), Claim::New);
@@ -119,7 +120,7 @@ fn an_abandoned_run_makes_room_for_another_and_is_not_resumed() {
 fn what_is_not_there_is_told() {
     let Fixture {
         state,
-        folder: _folder,
+        keeper: _keeper,
     } = Fixture::new();
     assert!(matches!(
         state.begin_run("p", &json!("out")),
