@@ -39,6 +39,7 @@ mod authentication;
 mod certificate;
 mod endpoint;
 mod error;
+mod gather;
 mod message;
 mod postgres;
 mod relay;

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::error::{Category, Error};
+use crate::gather::{Gather, Gathering};
 
 /// What is held for each direction: as much as sockets hold, so that a fast
 /// side is not stopped for nothing.
@@ -39,11 +40,12 @@ pub struct Traffic {
 /// server that stops sending has ended: PostgreSQL knows nothing in between.
 pub(crate) async fn relay(
     mut guest: impl AsyncRead + AsyncWrite + Unpin,
-    mut server: impl AsyncRead + AsyncWrite + Unpin,
+    mut server: impl AsyncRead + AsyncWrite + Gather + Unpin,
     place: &str,
 ) -> Result<Traffic, Error> {
     let mut up = Direction::new();
     let mut down = Direction::new();
+    let mut gathering = Gathering::new();
     let mut hears = true;
     let ended = std::future::poll_fn(|context| {
         let (mut guest, mut server) = (Pin::new(&mut guest), Pin::new(&mut server));
@@ -52,18 +54,17 @@ pub(crate) async fn relay(
             Poll::Ready(Err(Broken::Source(error))) => return Poll::Ready(Err(error)),
             Poll::Pending => {}
         }
-        if !hears {
-            return Poll::Pending;
-        }
-        match ready!(up.poll(context, guest, server)) {
-            Err(Broken::Source(_)) => Poll::Ready(Ok(())),
-            // The server was told that the guest ended, or can be told nothing
-            // any more. Either way it ends soon, and may say why.
-            Ok(()) | Err(Broken::Sink) => {
-                hears = false;
-                Poll::Pending
+        if hears {
+            match up.poll(context, guest, server.as_mut()) {
+                Poll::Ready(Err(Broken::Source(_))) => return Poll::Ready(Ok(())),
+                // The server was told that the guest ended, or can be told
+                // nothing any more. Either way it ends soon, and may say why.
+                Poll::Ready(Ok(()) | Err(Broken::Sink)) => hears = false,
+                Poll::Pending => {}
             }
         }
+        gathering.poll(context, &*server, down.passed, up.passed);
+        Poll::Pending
     });
     match ended.await {
         Ok(()) => Ok(Traffic {
@@ -174,7 +175,11 @@ impl Direction {
 mod tests {
     use super::*;
     use std::time::Duration;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    impl Gather for DuplexStream {
+        fn wake_at(&self, _: usize) {}
+    }
 
     #[tokio::test]
     async fn a_guest_that_stops_sending_still_gets_the_answer() {

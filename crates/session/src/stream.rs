@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use crate::gather::Gather;
 
 /// After how long without a word the other side is asked whether it is there,
 /// and how often; the same as for any silent connection between data centres.
@@ -33,6 +36,28 @@ pub(crate) async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
         .with_interval(KEEPALIVE_EVERY);
     SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     Ok(stream)
+}
+
+impl Gather for Stream {
+    fn wake_at(&self, bytes: usize) {
+        let socket = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+        // No more than a saving: a kernel that refuses wakes at once.
+        // SAFETY: the descriptor is open as long as `socket` is borrowed, and
+        // the option's value is the c_int that the pointer and size say.
+        let _ = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVLOWAT,
+                (&raw const bytes).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+    }
 }
 
 impl AsyncRead for Stream {
