@@ -4,8 +4,10 @@
 //! why a connection broke is told by the first call that notices.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
@@ -17,6 +19,7 @@ use vesicle_connector::{Error, Result};
 use crate::Options;
 use crate::error::database_error;
 use crate::session;
+use crate::tap::{Tap, Tapped};
 
 /// Texts are written and read the same way everywhere.
 pub(crate) const SETTINGS: &str =
@@ -26,6 +29,7 @@ pub(crate) const SETTINGS: &str =
 pub struct Client {
     inner: tokio_postgres::Client,
     told: Told,
+    tap: Tap,
 }
 
 /// What errors are told with.
@@ -58,12 +62,13 @@ impl Client {
             broken: Rc::default(),
         };
         let session = session::open(options).await?;
+        let tap = Tap::default();
         let (inner, connection) = tokio_postgres::Config::new()
             .user(&options.user)
             .dbname(&options.database)
             .application_name(name)
             .options(SETTINGS)
-            .connect_raw(session.compat(), NoTls)
+            .connect_raw(Tapped::new(session, tap.clone()).compat(), NoTls)
             .await
             .map_err(|error| told.error(error))?;
         let driver = told.clone();
@@ -72,7 +77,7 @@ impl Client {
                 *driver.broken.borrow_mut() = Some(database_error(&driver.place, &error));
             }
         });
-        Ok(Self { inner, told })
+        Ok(Self { inner, told, tap })
     }
 
     /// `host:port/database`, for messages.
@@ -130,9 +135,12 @@ impl Client {
     ///
     /// What the server says.
     pub async fn copy_out(&self, sql: &str) -> Result<CopyOut> {
-        let copy = self.inner.copy_out(&self.prepare(sql).await?).await;
+        let statement = self.prepare(sql).await?;
+        let open = OpenTap::of(&self.tap);
+        let copy = self.inner.copy_out(&statement).await;
         Ok(CopyOut {
             told: self.told.clone(),
+            tap: open,
             copy: Box::pin(copy.map_err(|error| self.told.error(error))?),
         })
     }
@@ -156,9 +164,27 @@ impl Client {
     }
 }
 
-/// What a `COPY … TO STDOUT` says.
+/// A tap that is open for as long as this is there.
+struct OpenTap(Tap);
+
+impl OpenTap {
+    fn of(tap: &Tap) -> Self {
+        tap.open();
+        Self(tap.clone())
+    }
+}
+
+impl Drop for OpenTap {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What a `COPY … TO STDOUT` says. One at a time, on a connection that nothing
+/// else is asked of meanwhile.
 pub struct CopyOut {
     told: Told,
+    tap: OpenTap,
     copy: Pin<Box<CopyOutStream>>,
 }
 
@@ -169,8 +195,17 @@ impl CopyOut {
     ///
     /// What the server says.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        let chunk = self.copy.next().await.transpose();
-        chunk.map_err(|error| self.told.error(error))
+        let (tap, copy) = (&self.tap.0, &mut self.copy);
+        let piece = poll_fn(|context| match tap.take(context) {
+            Some(piece) => Poll::Ready(Some(Ok(piece))),
+            None => match copy.poll_next_unpin(context) {
+                // The last pieces come before the end.
+                Poll::Ready(None) => Poll::Ready(tap.take(context).map(Ok)),
+                polled => polled,
+            },
+        });
+        let piece = piece.await.transpose();
+        piece.map_err(|error| self.told.error(error))
     }
 }
 

@@ -18,6 +18,7 @@ mod options;
 mod quote;
 mod replication;
 mod session;
+mod tap;
 
 pub use client::{Client, CopyIn, CopyOut};
 pub use error::{database_error, is_missing_table};

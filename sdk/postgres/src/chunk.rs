@@ -11,8 +11,12 @@ use vesicle_connector::{Error, Result};
 
 use crate::wire::{Framing, Scanned};
 
-/// The size, in bytes, that payloads reach but do not exceed: 1 MiB.
-pub const TARGET_PAYLOAD: usize = 1 << 20;
+/// The size, in bytes, that payloads do not exceed: 240 KiB. Smaller than what
+/// the host's allocator gives back to the system with each block.
+pub const TARGET_PAYLOAD: usize = 240 << 10;
+
+/// The size, in bytes, from which on there is no waiting for more.
+const ENOUGH: usize = TARGET_PAYLOAD / 2;
 
 /// Tuples of a binary COPY, without header and trailer: what frames of the
 /// format `postgres-copy` carry.
@@ -58,6 +62,11 @@ impl Splitter {
         if self.failed {
             return Err(Error::data("bad-copy", "the binary COPY has failed before"));
         }
+        // One allocation for a payload and what is left over of it.
+        if self.pending.capacity() < self.pending.len() + piece.len() {
+            let room = (TARGET_PAYLOAD + piece.len()).max(self.pending.len() + piece.len());
+            self.pending.reserve_exact(room - self.pending.len());
+        }
         self.pending.extend_from_slice(piece);
         self.advance().inspect_err(|_| self.failed = true)
     }
@@ -94,6 +103,9 @@ impl Splitter {
                 if self.framing.ended() {
                     self.pending.truncate(self.whole.bytes);
                 }
+                if self.whole.bytes >= ENOUGH {
+                    self.cut();
+                }
                 return Ok(());
             }
             if found.bytes > room {
@@ -101,9 +113,6 @@ impl Splitter {
             }
             self.whole.rows += found.rows;
             self.whole.bytes += found.bytes;
-            if self.whole.bytes >= TARGET_PAYLOAD {
-                self.cut();
-            }
         }
     }
 
@@ -149,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn payloads_are_of_a_mebibyte_unless_one_row_is_more() {
-        let sizes = [Some(600_000), Some(600_000), None, Some(3_000_000), Some(1)];
+    fn payloads_keep_to_their_size_unless_one_row_is_more() {
+        let sizes = [Some(100_000), Some(100_000), None, Some(3_000_000), Some(1)];
         let tuples = sizes.map(tuple).concat();
         let stream = [&HEADER[..], &tuples, TRAILER].concat();
         for piece in [1000, 300_000, stream.len()] {
             let payloads = split(&stream, piece).unwrap();
             let rows: Vec<_> = payloads.iter().map(|payload| payload.rows).collect();
-            assert_eq!(rows, [1, 2, 1, 1], "{piece}");
+            assert_eq!(rows, [3, 1, 1], "{piece}");
             assert!(
                 payloads
                     .iter()
