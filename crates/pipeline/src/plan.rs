@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::{Value as Json, json};
 use vesicle_pool::Audit;
 use vesicle_pool::wasi::FileGrant;
@@ -103,9 +104,13 @@ impl Plan {
         let connector = &destination.connector;
         parts.push((connector, &connector.uses.value, Role::Destination));
         let mut made = Vec::new();
-        for (part, called, role) in parts {
-            let making = workshop.make(setting, part, role, called, &mut redactor);
-            match making.await {
+        // Loading takes most of the time that a short run has.
+        let fetched = join_all(parts.iter().map(|(part, ..)| workshop.fetch(setting, part))).await;
+        for ((part, called, role), fetched) in parts.into_iter().zip(fetched) {
+            let making = fetched.and_then(|introduced| {
+                workshop.make(setting, part, introduced, (role, called), &mut redactor)
+            });
+            match making {
                 Ok(one) => made.push(one),
                 Err(Error::Document(errors)) => wrong.extend_from_slice(errors.as_slice()),
                 Err(other) => return Err(other),
@@ -115,7 +120,7 @@ impl Plan {
             return Err(errors.into());
         }
         let warnings = made.iter().flat_map(|m| m.warnings.clone()).collect();
-        let compiling = made.iter().map(|m| m.compiling).sum();
+        let compiling = made.iter().map(|m| m.compiling).max().unwrap_or_default();
         let (Some(source), Some(destination)) = take_ends(&mut made) else {
             return Err(Error::Defect("a pipeline without ends".into()));
         };

@@ -153,36 +153,50 @@ impl Workshop {
         })
     }
 
-    /// Makes the connector that a part of the document describes; reports call
-    /// it `called`.
+    /// Finds the component that a part of the document names, and introduces
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Document`] where it is not found or refused.
+    pub async fn fetch(
+        &self,
+        setting: Setting<'_>,
+        part: &document::Connector,
+    ) -> Result<Introduced> {
+        let name = &part.uses.value;
+        let here = |message: String| setting.document.diagnostic(part.uses.position, message);
+        let path = self
+            .catalog
+            .find(name, setting.base)
+            .map_err(|e| one(here(e.message).with_help(e.help).because(Cause::Component)))?;
+        self.introduce(name, &path, part.limits.fuel.is_some())
+            .await
+            .map_err(|error| match error {
+                Error::Component { .. } => one(here(error.to_string()).because(Cause::Component)),
+                other => other,
+            })
+    }
+
+    /// Makes the connector that a part of the document describes, of what
+    /// [`Workshop::fetch`] has found for it; reports call it `called`.
     ///
     /// # Errors
     ///
     /// [`Error::Document`] with everything wrong in that part,
     /// [`Error::Component`] where the component is refused.
-    pub async fn make(
+    pub fn make(
         &self,
         setting: Setting<'_>,
         part: &document::Connector,
-        role: Role,
-        called: &str,
+        introduced: Introduced,
+        (role, called): (Role, &str),
         redactor: &mut Redactor,
     ) -> Result<Made> {
         let document = setting.document;
         let name = &part.uses.value;
         let here = |message: String| document.diagnostic(part.uses.position, message);
-        let path = self
-            .catalog
-            .find(name, setting.base)
-            .map_err(|e| one(here(e.message).with_help(e.help).because(Cause::Component)))?;
         let fuel = part.limits.fuel;
-        let introduced = self
-            .introduce(name, &path, fuel.is_some())
-            .await
-            .map_err(|error| match error {
-                Error::Component { .. } => one(here(error.to_string()).because(Cause::Component)),
-                other => other,
-            })?;
         if introduced.role != role {
             return Err(one(here(format!(
                 "{name} is a {}, and a {role} is needed here",

@@ -69,7 +69,7 @@ pub static RESOURCES: Section = Section {
         default(
             "queue",
             Kind::Size(MIB, 64 * GIB),
-            "64 MiB",
+            "8 MiB",
             "Data that waits between the stages of one stream, over all its queues.",
         ),
         default(
@@ -87,7 +87,7 @@ pub static RESOURCES: Section = Section {
     ],
     example: "resources:
   memory: 256 MiB
-  queue: 64 MiB
+  queue: 8 MiB
   parallelism: 4
   compression: none",
 };

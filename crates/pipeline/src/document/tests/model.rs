@@ -212,7 +212,7 @@ fn what_is_not_written_has_its_default() {
             interval
         }
     );
-    let (memory, queue) = (256 << 20, 64 << 20);
+    let (memory, queue) = (256 << 20, 8 << 20);
     let resources = Resources {
         memory,
         queue,
