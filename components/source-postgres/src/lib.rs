@@ -60,7 +60,7 @@ mod stream;
 mod table;
 
 use vesicle_connector::{
-    Config, Cursor, Emitter, Error, Partition, Plan, Result, Source, Spec, StreamInfo,
+    Config, Cursor, Emitter, Error, Format, Partition, Plan, Result, Source, Spec, StreamInfo,
     StreamRequest, SyncMode,
 };
 use vesicle_postgres_client::Client;
@@ -149,7 +149,10 @@ impl Source for PostgresSource {
             }
             SyncMode::Cdc => return log::plan(&client, table, request, &self.options).await,
         }
-        let format = reading::format(&table.wanted(&request.columns)?, &request.accepts);
+        let format = match self.options.may_pass_untouched {
+            true => reading::format(&table.wanted(&request.columns)?, &request.accepts),
+            false => Format::ArrowIpc,
+        };
         let snapshot = partition::export_snapshot(&client).await?;
         let partitions = Blocks::cut(&table, request.parallelism);
         let partitions = partitions

@@ -16,6 +16,8 @@ pub struct Options {
     pub publication: Option<String>,
     /// Whether changes are read until the host asks for an end.
     pub follow: bool,
+    /// Whether rows may travel as the server writes them.
+    pub may_pass_untouched: bool,
 }
 
 /// What the source is and takes.
@@ -43,6 +45,11 @@ pub fn spec() -> Spec {
             "For cdc: whether a run goes on until it is stopped, rather than to what there is",
         ),
     )
+    .option(
+        Opt::choice("format", &["auto", "arrow"])
+            .default("auto")
+            .doc("How rows travel: auto leaves them as the server writes them where the destination takes that; arrow looks at every value"),
+    )
     .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental, SyncMode::Cdc])
     .emits(&[Format::PostgresCopy, Format::ArrowIpc])
 }
@@ -60,6 +67,7 @@ impl Options {
             schema: config.get("schema")?.unwrap_or_else(|| "public".into()),
             publication: config.get("publication")?,
             follow: config.get("follow")?.unwrap_or(false),
+            may_pass_untouched: config.get::<String>("format")?.as_deref() != Some("arrow"),
             mapping: Mapping {
                 numeric: match numeric.as_deref() {
                     Some("decimal") => Numeric::Decimal,
