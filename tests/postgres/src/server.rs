@@ -123,6 +123,12 @@ impl Server {
         )
     }
 
+    /// The path of the `psql` that comes with the server.
+    #[must_use]
+    pub fn path_of_psql(&self) -> PathBuf {
+        self.programs.path("psql")
+    }
+
     /// What the server has logged.
     #[must_use]
     pub fn log(&self) -> String {

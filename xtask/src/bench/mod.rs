@@ -9,6 +9,8 @@ mod child;
 mod duel;
 mod figures;
 mod files;
+mod postgres;
+mod server;
 mod table;
 
 use serde_json::Value;
@@ -27,11 +29,18 @@ struct Bench {
 }
 
 /// All there are.
-const BENCHES: &[Bench] = &[Bench {
-    name: "files",
-    about: "the file connectors as components, over the same ones native",
-    measure: files::measure,
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "files",
+        about: "the file connectors as components, over the same ones native",
+        measure: files::measure,
+    },
+    Bench {
+        name: "postgres",
+        about: "a table from PostgreSQL to PostgreSQL, over psql's COPY piped into another's",
+        measure: postgres::measure,
+    },
+];
 
 /// Measures one bench or all; prints a table and writes the figures as JSON.
 pub fn run(tree: &Tree, name: Option<&str>, runs: usize) -> Result<()> {
