@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 
 pub mod catalog;
+pub mod certify;
 pub mod connector;
 pub mod document;
 mod error;

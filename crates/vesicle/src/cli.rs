@@ -30,6 +30,8 @@ pub enum Command {
     Components(OutputArgs),
     /// Look at the state of pipelines, or reset it
     State(StateArgs),
+    /// Kill and disturb runs of a connector at every boundary, and look what is left
+    Certify(CertifyArgs),
     /// Start a pipeline or a connector of your own
     New(NewArgs),
     /// Print the JSON Schema of the document, for editors
@@ -130,6 +132,32 @@ pub struct ResetArgs {
     /// Only this stream
     #[arg(long)]
     pub stream: Option<String>,
+}
+
+#[derive(Args)]
+pub struct CertifyArgs {
+    /// The connector: what the document says under `use`
+    pub component: String,
+    /// The document of a pipeline that uses it
+    #[arg(long, default_value = "pipeline.yaml")]
+    pub document: PathBuf,
+    /// A shell command that puts source and destination back to the beginning
+    #[arg(long, value_name = "COMMAND")]
+    pub reset: String,
+    /// A shell command that prints what the destination holds, the same for the same rows
+    #[arg(long, value_name = "COMMAND")]
+    pub check: String,
+    /// A shell command that does something to the other side while a run is held
+    #[arg(long, value_name = "COMMAND")]
+    pub disturb: Option<String>,
+    /// How many runs are killed by the clock, besides those at boundaries
+    #[arg(long, default_value_t = 10)]
+    pub kills: u32,
+    /// Of what connectors send to servers, try every so many-th
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub stride: u64,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Args)]

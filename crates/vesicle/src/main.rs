@@ -1,5 +1,6 @@
 //! The command line: parses, calls, prints; decides nothing.
 
+mod certify;
 mod check;
 mod cli;
 mod components;
@@ -52,6 +53,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::Inspect(args) => inspect::run(&args).await,
         Command::Components(args) => components::run(&args),
         Command::State(args) => state::run(args),
+        Command::Certify(args) => certify::run(&args),
         Command::New(args) => new::run(&args),
         Command::Schema => schema::run(),
     }

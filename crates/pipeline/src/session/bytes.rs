@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, DuplexStream, ReadBuf, ReadHalf
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Destination, Source, StreamConsumer, StreamProducer, StreamResult};
 
+use crate::run::fail_point::{SESSION_WRITE, fail_point};
+
 /// How much is read at once where the reader does not say.
 const READ: usize = 64 << 10;
 
@@ -42,6 +44,7 @@ impl<D> StreamConsumer<D> for Outgoing {
         }
         match Pin::new(&mut self.0).poll_write(context, bytes) {
             Poll::Ready(Ok(count @ 1..)) => {
+                fail_point(SESSION_WRITE);
                 source.mark_read(count);
                 Poll::Ready(Ok(StreamResult::Completed))
             }

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod calls;
+pub mod certify;
 pub mod child;
 pub mod confined;
 pub mod destination;
