@@ -12,10 +12,29 @@ pub fn heading(text: &str) {
     eprintln!("\n== {text}");
 }
 
-/// Cargo, the one that runs this program, in a folder.
+/// What cargo tells the program that it runs of the package that it is of.
+const OF_THIS_PACKAGE: [&str; 4] = [
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_CRATE_",
+    "CARGO_BIN_",
+];
+
+/// Cargo, the one that runs this program, in a folder. It is not told of this
+/// program's package: build scripts that look there would run again whenever
+/// somebody builds without `cargo xtask`.
 pub fn cargo(folder: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if OF_THIS_PACKAGE
+            .iter()
+            .any(|prefix| told.starts_with(prefix))
+        {
+            command.env_remove(&name);
+        }
+    }
     command.current_dir(folder).stdin(Stdio::null());
     command
 }
