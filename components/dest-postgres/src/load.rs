@@ -130,11 +130,15 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     if let Some(record) = &known
         && !record.complete
     {
-        let cursors = ledger.cursors(pipeline, stream).await?;
+        let mut cursors = ledger.cursors(pipeline, stream).await?;
         // Changes are of the target's columns, whatever the snapshot's were.
         let has_snapshot = request.sync_mode == SyncMode::Cdc && !cursors.is_empty();
         let is_same = (record.columns == shape || has_snapshot) && record.sync_mode == sync_mode;
         if !request.fresh && is_same {
+            // A log has no end; what has come since is read too.
+            for cursor in cursors.iter_mut().filter(|_| has_snapshot) {
+                cursor.last = false;
+            }
             client.run("COMMIT").await?;
             return loaded(record, cursors, &detail(record));
         }

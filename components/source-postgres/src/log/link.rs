@@ -13,9 +13,12 @@ use vesicle_postgres_client::{Lsn, Replication, Streamed, sleep};
 
 use crate::log::position::Position;
 
-/// How often the server hears of us, whose own patience is a minute unless it
-/// is told otherwise.
-const PULSE: Duration = Duration::from_secs(10);
+/// How often the server hears of us at least, whose own patience is a minute
+/// unless it is told otherwise.
+pub const SLOW: Duration = Duration::from_secs(10);
+
+/// How often it is asked where an answer is waited for.
+pub const QUICK: Duration = Duration::from_secs(1);
 
 /// A connection that streams, and what the destination has of it.
 pub struct Link {
@@ -25,6 +28,7 @@ pub struct Link {
     durable: Position,
     /// Whether the host has said that this is to end.
     asked: bool,
+    interval: Duration,
     pulse: LocalBoxFuture<'static, ()>,
 }
 
@@ -39,14 +43,21 @@ pub enum Event {
 }
 
 impl Link {
-    /// A connection that has begun to stream after a position.
-    pub fn new(replication: Replication, committed: Committed, durable: Position) -> Self {
+    /// A connection that has begun to stream after a position; the server hears
+    /// of us at this interval.
+    pub fn new(
+        replication: Replication,
+        committed: Committed,
+        durable: Position,
+        interval: Duration,
+    ) -> Self {
         Self {
             replication,
             committed,
             durable,
             asked: false,
-            pulse: sleep(PULSE).boxed_local(),
+            interval,
+            pulse: sleep(interval).boxed_local(),
         }
     }
 
@@ -142,7 +153,7 @@ impl Link {
 
     /// A sign of life.
     async fn beat(&mut self) -> Result<()> {
-        self.pulse = sleep(PULSE).boxed_local();
+        self.pulse = sleep(self.interval).boxed_local();
         self.hear()?;
         self.tell(true).await
     }

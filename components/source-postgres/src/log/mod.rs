@@ -149,7 +149,11 @@ pub async fn read(
         mapping: options.mapping,
     };
     drop(client);
-    let link = Link::new(replication, committed, from);
+    let interval = match until {
+        Until::Asked => link::SLOW,
+        Until::Reached(_) => link::QUICK,
+    };
+    let link = Link::new(replication, committed, from, interval);
     Reader::new(link, &options.server, wanted, table.oid, until)
         .read(out)
         .await

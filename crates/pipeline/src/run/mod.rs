@@ -18,8 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use vesicle_flow::Stop;
 
+use crate::connector::bindings::types::SyncMode;
 use crate::plan::Plan;
 use crate::state::{Run, RunLock, RunStatus, State, StateError, StreamStatus};
 use crate::{Error, Result};
@@ -217,12 +219,15 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::File::open(parent)?.sync_all()
 }
 
+/// Moves the streams one after another. Those that are read from a log come
+/// last and go side by side, since none of them need ever end.
 async fn streams(context: &Context<'_>, resumed: bool) -> (Vec<StreamReport>, Result<()>) {
     let complete = match complete_streams(context, resumed) {
         Ok(complete) => complete,
         Err(error) => return (Vec::new(), Err(error)),
     };
     let mut reports = Vec::new();
+    let mut logs = Vec::new();
     for stream in &context.plan.streams {
         if complete.contains(&stream.request.name) {
             reports.push(StreamReport {
@@ -230,6 +235,10 @@ async fn streams(context: &Context<'_>, resumed: bool) -> (Vec<StreamReport>, Re
                 complete: true,
                 ..StreamReport::default()
             });
+            continue;
+        }
+        if stream.request.sync_mode == SyncMode::Cdc {
+            logs.push(stream);
             continue;
         }
         if context.stop.is_asked() {
@@ -241,7 +250,23 @@ async fn streams(context: &Context<'_>, resumed: bool) -> (Vec<StreamReport>, Re
             return (reports, Err(error));
         }
     }
-    (reports, Ok(()))
+    if context.stop.is_asked() {
+        return (reports, Ok(()));
+    }
+    let logs = logs.into_iter().map(|stream| async move {
+        let (report, done) = context.stream(stream).await;
+        if done.is_err() {
+            // The others would go on for ever.
+            context.stop.ask();
+        }
+        (report, done)
+    });
+    let mut first = Ok(());
+    for (report, done) in join_all(logs).await {
+        reports.push(report);
+        first = first.and(done);
+    }
+    (reports, first)
 }
 
 /// The streams that the run gone on with has completed.
