@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::Component;
-use wasmtime::{
-    Cache, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ProfilingStrategy,
-};
+use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ProfilingStrategy};
 
+use crate::cache::Cache;
 use crate::ticker::Ticker;
 use crate::{Allocation, Error, Kind, Profile, Result, cache};
 
@@ -98,7 +97,7 @@ impl Engines {
         if let Some(engine) = built.get(&kind) {
             return Ok(engine.clone());
         }
-        let mut settings = settings(kind, self.inner.cache.clone());
+        let mut settings = settings(kind);
         if self.inner.config.perf_map {
             settings.profiler(ProfilingStrategy::PerfMap);
         }
@@ -116,8 +115,11 @@ impl Engines {
     /// can run.
     pub fn compile(&self, kind: Kind, bytes: &[u8]) -> Result<Compiled> {
         let engine = self.engine(kind)?;
-        let component =
-            Component::new(&engine, bytes).map_err(|e| Error::Compile(format!("{e:#}")))?;
+        let component = match &self.inner.cache {
+            Some(cache) => cache.component(&engine, bytes),
+            None => Component::new(&engine, bytes),
+        };
+        let component = component.map_err(|e| Error::Compile(format!("{e:#}")))?;
         Ok(Compiled {
             component,
             kind,
@@ -129,13 +131,13 @@ impl Engines {
     #[must_use]
     pub fn cache_hits_and_misses(&self) -> (usize, usize) {
         match &self.inner.cache {
-            Some(cache) => (cache.cache_hits(), cache.cache_misses()),
+            Some(cache) => cache.hits_and_misses(),
             None => (0, 0),
         }
     }
 }
 
-fn settings(kind: Kind, cache: Option<Cache>) -> wasmtime::Config {
+fn settings(kind: Kind) -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
         .epoch_interruption(true)
@@ -143,8 +145,7 @@ fn settings(kind: Kind, cache: Option<Cache>) -> wasmtime::Config {
         .wasm_component_model(true)
         .wasm_component_model_async(kind.profile == Profile::Task)
         .concurrency_support(kind.profile == Profile::Task)
-        .memory_init_cow(true)
-        .cache(cache);
+        .memory_init_cow(true);
     match kind.allocation {
         Allocation::Dense => {
             config

@@ -27,7 +27,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(entries(&path));
-        } else if path.extension().is_none() {
+        } else if path.extension().is_some_and(|kind| kind == "cwasm") {
             found.push(path);
         }
     }
@@ -61,8 +61,12 @@ fn an_entry_that_is_cut_or_foreign_is_compiled_anew() {
     for damaged in [
         Vec::new(),
         whole[..whole.len() / 2].to_vec(),
+        whole[..whole.len() - 1].to_vec(),
+        [&whole[..], b"more"].concat(),
         b"not compiled code at all".to_vec(),
     ] {
+        // In place of the file, not into it: what is mapped does not change.
+        fs::remove_file(&entry).unwrap();
         fs::write(&entry, &damaged).unwrap();
         assert_eq!(compile(&cache), (0, 1), "{} bytes", damaged.len());
         assert_eq!(compile(&cache), (1, 0), "and it is whole again");
