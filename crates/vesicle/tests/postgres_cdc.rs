@@ -4,83 +4,11 @@
 
 mod common;
 
-use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use common::changes::{CHANGES, NOTES, STREAM, WRITER};
 use common::child::Running;
 use common::postgres::Tables;
-use vesicle_pipeline::run::fail_point::ALL;
-
-/// A table with a column whose values are stored apart.
-const NOTES: &str = "\
-create table notes (id int primary key, title text not null, body text, at timestamptz default now());
-alter table notes alter body set storage external;
-insert into notes select n, 'note ' || n, repeat(md5(n::text), 200) from generate_series(1, 1000) n;";
-
-const STREAM: &str = "{ name: notes, sync_mode: cdc, primary_key: id }";
-
-/// Changes of every kind.
-const CHANGES: &str = "\
-update notes set title = 'changed ' || id where id % 3 = 0;
-update notes set body = 'short' where id % 100 = 0;
-update notes set id = id + 10000 where id between 10 and 20;
-update notes set id = id + 10000, body = 'moved' where id between 21 and 30;
-update notes set id = id + 10000 where id between 31 and 33;
-update notes set id = id + 10000, title = 'twice' where id between 10031 and 10033;
-delete from notes where id between 500 and 600;
-begin; delete from notes where id = 1; insert into notes values (1, 'again', null); end;
-begin; insert into notes values (3000, 'undone'); rollback;
-insert into notes values (2000, 'new', repeat('n', 5000)) on conflict (id) do update set title = 'newer';";
-
-/// Changes of every kind, again and again, in transactions of one to some
-/// hundred rows.
-const WRITER: &str = "\
-do $$ begin
-  for n in 1..150 loop
-    insert into notes select 100000 + n * 10 + m, 'w' || m, repeat('b', 3000) from generate_series(1, 5) m;
-    update notes set title = title || '.' where id % 50 = n % 50;
-    commit;
-    delete from notes where id % 100 = n % 100 and id > 900;
-    update notes set id = -id where id = 100000 + n * 10 + 1;
-    commit;
-  end loop;
-end $$;";
-
-/// Makes the run go on until it is stopped.
-fn follow(tables: &Tables) {
-    let path = tables.folder.path().join("pipeline.yaml");
-    let text = fs::read_to_string(&path).unwrap();
-    let text = text.replacen(
-        "database: postgres }",
-        "database: postgres, follow: true }",
-        1,
-    );
-    tables.write(&(text + "checkpoint: { interval: 200ms }\n"));
-}
-
-/// Goes on without following, to where the log ends.
-fn catch_up(tables: &Tables) {
-    let path = tables.folder.path().join("pipeline.yaml");
-    let text = fs::read_to_string(&path).unwrap();
-    tables.write(&text.replacen(", follow: true", "", 1));
-    tables.complete();
-    tables.expect_equal("notes", "raw.notes");
-}
-
-/// Where the slot of a stream is confirmed, as bytes of the log.
-fn confirmed(tables: &Tables) -> u64 {
-    let query = "select confirmed_flush_lsn - '0/0' from pg_replication_slots";
-    tables.server.sql(query).parse().unwrap()
-}
-
-/// Whether the target has what the source has.
-fn is_equal(tables: &Tables) -> bool {
-    let checksum = |table: &str| {
-        let query = format!("select md5(string_agg(t::text, ',' order by id)) from {table} t");
-        tables.server.try_sql(&query)
-    };
-    checksum("notes") == checksum("raw.notes")
-}
 
 #[test]
 fn a_snapshot_is_followed_by_what_changes_after_it() {
@@ -133,336 +61,6 @@ fn rows_that_change_while_the_snapshot_is_read_are_neither_lost_nor_doubled() {
 }
 
 #[test]
-fn a_run_killed_at_any_boundary_loses_no_change_and_repeats_none() {
-    for mode in ["upsert", "replace"] {
-        let tables = Tables::new(NOTES);
-        tables.document(STREAM, mode);
-        for point in ALL {
-            // The snapshot, then what follows it.
-            tables.server.sql("drop schema if exists raw cascade");
-            let _ = fs::remove_file(tables.folder.path().join("state.db"));
-            for changes in ["update notes set title = title || '.'", CHANGES] {
-                let mut command = tables.command();
-                command.env("VESICLE_FAIL_POINT", format!("{point}:1"));
-                Running::start(command).wait().expect_killed();
-                tables.server.sql(changes);
-                tables.complete();
-                if *point == "finished" {
-                    // The run was complete; only the note of it was missing.
-                    tables.complete();
-                }
-                tables.expect_equal("notes", "raw.notes");
-                tables.server.sql("update notes set title = title || '!'");
-            }
-            tables.server.sql(
-                "delete from notes where id > 1000; insert into notes
-                 select n, 'back', repeat('b', 4000) from generate_series(1, 1000) n
-                     on conflict do nothing",
-            );
-        }
-        let left = "pg_class c join pg_namespace n on n.oid = relnamespace
-             where nspname = 'raw' and relkind = 'r' and relname like '\\_vesicle\\_%'
-               and relname not in ('_vesicle_load', '_vesicle_cursor')";
-        assert_eq!(tables.count(left), 0, "{mode}: staging tables are left");
-    }
-}
-
-#[test]
-fn sessions_that_end_in_the_middle_are_opened_again() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "upsert");
-    follow(&tables);
-    let mut running = Running::start(tables.command());
-    assert!(running.wait_until(|| is_equal(&tables)));
-    std::thread::scope(|threads| {
-        threads.spawn(|| tables.server.sql(WRITER));
-        for _ in 0..3 {
-            let before = confirmed(&tables);
-            tables.server.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'vesicle%'",
-            );
-            tables.server.sql("update notes set body = 'seen'");
-            assert!(running.wait_until(|| confirmed(&tables) > before));
-        }
-    });
-    assert!(running.wait_until(|| is_equal(&tables)));
-    running.signal(rustix::process::Signal::INT);
-    running
-        .wait()
-        .expect_exit(130)
-        .expect_said("trying again in");
-    catch_up(&tables);
-}
-
-#[test]
-fn the_slot_is_confirmed_only_once_the_destination_has_committed() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "upsert");
-    tables.complete();
-    tables.server.sql("create table go ()");
-    tables.server.sql(CHANGES);
-    let before = confirmed(&tables);
-    std::thread::scope(|threads| {
-        threads.spawn(|| {
-            tables.server.sql(
-                "do $$ begin
-                   lock table raw.notes in share mode;
-                   while not exists (select from go) loop perform pg_sleep(0.02); end loop;
-                 end $$",
-            )
-        });
-        let held =
-            "pg_locks where relation = 'raw.notes'::regclass and mode = 'ShareLock' and granted";
-        while tables.count(held) == 0 {}
-        let mut running = Running::start(tables.command());
-        let waits = "pg_stat_activity where application_name = 'vesicle dest-postgres'
-                        and wait_event_type = 'Lock'";
-        assert!(running.wait_until(|| tables.count(waits) == 1));
-        // All of the log has been read by now.
-        let sent = "pg_stat_replication where sent_lsn > flush_lsn";
-        assert!(running.wait_until(|| tables.count(sent) == 1));
-        assert_eq!(confirmed(&tables), before);
-        tables.server.sql("insert into go default values");
-        running.wait().expect_exit(0);
-    });
-    tables.expect_equal("notes", "raw.notes");
-    assert!(confirmed(&tables) > before);
-}
-
-#[test]
-fn a_run_that_follows_costs_nothing_while_nothing_happens_and_keeps_no_log() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "upsert");
-    follow(&tables);
-    let path = tables.folder.path().join("pipeline.yaml");
-    let text = fs::read_to_string(&path).unwrap();
-    let limits = "  limits: { idle_timeout: 2s }\ndestination:";
-    tables.write(&text.replacen("destination:", limits, 1));
-    let mut running = Running::start(tables.command());
-    assert!(running.wait_until(|| is_equal(&tables)));
-    let ticks = || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", running.id())).unwrap();
-        let fields: Vec<u64> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .map(|field| field.parse().unwrap_or(0))
-            .collect();
-        // Time in user and in system mode, in hundredths of a second.
-        fields[11] + fields[12]
-    };
-    // What there is to do at the beginning is done.
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    let before = ticks();
-    std::thread::sleep(std::time::Duration::from_secs(6));
-    let spent = ticks() - before;
-    assert!(spent <= 12, "{spent} hundredths of a second in 6 seconds");
-    // The log of others goes.
-    tables
-        .server
-        .sql("create table noise as select repeat('x', 1000) from generate_series(1, 5000)");
-    let end: u64 = tables
-        .server
-        .sql("select pg_current_wal_lsn() - '0/0'")
-        .parse()
-        .unwrap();
-    assert!(running.wait_until(|| confirmed(&tables) + (1 << 20) > end));
-    // And it still listens.
-    tables.server.sql(CHANGES);
-    assert!(running.wait_until(|| is_equal(&tables)));
-    let asked = std::time::Instant::now();
-    running.signal(rustix::process::Signal::INT);
-    running.wait().expect_exit(130);
-    let took = asked.elapsed();
-    assert!(took < std::time::Duration::from_secs(4), "it took {took:?}");
-}
-
-#[test]
-fn a_run_that_is_interrupted_goes_on_where_it_was() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "replace");
-    follow(&tables);
-    for _ in 0..3 {
-        let mut running = Running::start(tables.command());
-        tables
-            .server
-            .sql(CHANGES.replace("10000", "20000").as_str());
-        assert!(running.wait_until(|| is_equal(&tables)));
-        running.signal(rustix::process::Signal::TERM);
-        running.wait().expect_exit(130);
-        tables
-            .server
-            .sql("delete from notes where id > 10000; update notes set title = 'while away'");
-    }
-    catch_up(&tables);
-}
-
-#[test]
-fn streams_that_follow_go_side_by_side_and_end_together() {
-    let tables = Tables::new(NOTES);
-    tables
-        .server
-        .sql("create table others (id int primary key, note text)");
-    tables.document(
-        "{ name: notes, sync_mode: cdc, primary_key: id }\n    - { name: others, sync_mode: cdc, primary_key: id }",
-        "upsert",
-    );
-    follow(&tables);
-    let mut running = Running::start(tables.command());
-    assert!(running.wait_until(|| is_equal(&tables)));
-    tables
-        .server
-        .sql("insert into others values (1, 'one'); delete from notes where id < 10");
-    let others = "select count(*) from raw.others";
-    assert!(running.wait_until(|| tables.server.try_sql(others).is_ok_and(|n| n == "1")));
-    assert!(running.wait_until(|| is_equal(&tables)));
-    // One that fails ends the run.
-    tables
-        .server
-        .sql("drop table raw.others; insert into others values (2, 'two')");
-    let ended = running.wait();
-    assert!(!ended.status.success(), "{ended:#?}");
-    ended.expect_said("raw.others");
-}
-
-#[test]
-fn without_the_state_the_destinations_cursor_holds() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "upsert");
-    tables.complete();
-    tables.server.sql(CHANGES);
-    fs::remove_file(tables.folder.path().join("state.db")).unwrap();
-    let ended = tables
-        .complete()
-        .expect_said("adopted the destination's cursor");
-    assert!(ended.figure("rows_written") < 1000);
-    tables.expect_equal("notes", "raw.notes");
-}
-
-#[test]
-fn changes_that_are_lost_are_told_and_only_a_fresh_copy_goes_on() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "replace");
-    tables.complete();
-    let fresh = || {
-        let mut command = tables.command();
-        command.arg("--fresh");
-        Running::start(command).wait().expect_exit(0);
-        tables.expect_equal("notes", "raw.notes");
-    };
-    // Somebody has dropped the slot.
-    tables.server.sql(CHANGES);
-    tables
-        .server
-        .sql("select pg_drop_replication_slot(slot_name) from pg_replication_slots");
-    tables
-        .run()
-        .expect_exit(6)
-        .expect_said("is gone; the changes after")
-        .expect_said("--fresh");
-    fresh();
-    // Somebody else has read from it.
-    tables.server.sql("update notes set title = 'stolen'");
-    tables.server.sql("select pg_replication_slot_advance(slot_name, pg_current_wal_lsn()) from pg_replication_slots");
-    tables
-        .run()
-        .expect_exit(6)
-        .expect_said("alone; the changes after");
-    fresh();
-    // The server was not let to keep enough.
-    tables
-        .server
-        .sql("alter system set max_slot_wal_keep_size = '1MB'");
-    tables.server.sql("select pg_reload_conf()");
-    tables
-        .server
-        .sql("create table noise as select repeat('x', 1000) from generate_series(1, 60000)");
-    tables.server.sql("select pg_switch_wal()");
-    tables.server.sql("checkpoint");
-    tables
-        .run()
-        .expect_exit(6)
-        .expect_said("max_slot_wal_keep_size");
-    fresh();
-    // The table is another one of the same name.
-    tables
-        .server
-        .sql("create table copy (like notes including all)");
-    tables.server.sql("drop table notes");
-    tables.server.sql("alter table copy rename to notes");
-    tables
-        .run()
-        .expect_exit(6)
-        .expect_said("dropped and made again");
-    fresh();
-}
-
-#[test]
-fn what_has_no_log_is_refused_before_anything_is_read() {
-    let tables = Tables::new(NOTES);
-    tables.server.sql(
-        "create table keyless (id int, note text);
-         create view seen as select * from notes;
-         create unlogged table quick (id int primary key);
-         create role plain login password 'p';
-         grant select on notes to plain;",
-    );
-    let check = || {
-        let mut command = common::vesicle();
-        command
-            .args(["check", "pipeline.yaml"])
-            .current_dir(tables.folder.path());
-        Running::start(command).wait()
-    };
-    for (stream, words) in [
-        ("keyless", "REPLICA IDENTITY FULL"),
-        ("seen", "no table with a log of its own"),
-        ("quick", "unlogged"),
-    ] {
-        tables.document(
-            &format!("{{ name: {stream}, sync_mode: cdc, primary_key: id }}"),
-            "upsert",
-        );
-        let ended = check().expect_said(words);
-        assert!(!ended.status.success());
-    }
-    tables.document(
-        "{ name: notes, sync_mode: cdc, primary_key: title }",
-        "upsert",
-    );
-    check().expect_exit(3).expect_said("identifies rows by id");
-    tables.document(STREAM, "append");
-    check()
-        .expect_exit(3)
-        .expect_said("does not go with write_mode: append");
-    tables.document(STREAM, "upsert");
-    let text = fs::read_to_string(tables.folder.path().join("pipeline.yaml")).unwrap();
-    let password = format!("user: postgres, password: {}", tables.server.password());
-    tables.write(&text.replacen(&password, "user: plain, password: p", 1));
-    check().expect_exit(5).expect_said("REPLICATION");
-    tables.server.sql("alter role plain replication");
-    check()
-        .expect_exit(5)
-        .expect_said("CREATE PUBLICATION some_name FOR TABLE public.notes");
-    // Nothing was made by looking.
-    assert_eq!(tables.count("pg_replication_slots"), 0);
-    assert_eq!(tables.count("pg_publication"), 0);
-    // What the owner has published may be read.
-    tables
-        .server
-        .sql("create publication some_name for table notes");
-    let text = text.replacen(
-        &password,
-        "user: plain, password: p, publication: some_name",
-        1,
-    );
-    tables.write(&text);
-    tables.complete();
-    tables.expect_equal("notes", "raw.notes");
-}
-
-#[test]
 fn a_table_without_a_primary_key_is_followed_by_all_of_its_columns() {
     let tables = Tables::new(NOTES);
     tables
@@ -473,6 +71,140 @@ fn a_table_without_a_primary_key_is_followed_by_all_of_its_columns() {
     tables
         .server
         .sql(&CHANGES.replace(" on conflict (id) do update set title = 'newer'", ""));
+    tables.complete();
+    tables.expect_equal("notes", "raw.notes");
+}
+
+#[test]
+fn changes_of_every_type_arrive_as_they_left() {
+    let tables = Tables::new(
+        "create type mood as enum ('sad', 'it''s ok');
+         create domain price as numeric(10,2) check (value >= 0);
+         create table kinds (
+           id int primary key, b boolean not null default false, i2 int2, i8 int8, f4 float4, f8 float8,
+           n numeric, n2 numeric(12,3), p price, t text, v varchar(10), c char(5), bin bytea not null default '',
+           d date, tm time, tz timetz, ts timestamp, tstz timestamptz not null default now(), iv interval,
+           u uuid, j json, jb jsonb, ip inet, net cidr, mac macaddr, bits bit(4), vb varbit, m money, ia int[],
+           ta text[], mo mood not null default 'sad', r int4range, tr tstzrange, pt point, x xml,
+           twice int generated always as (id * 2) stored);
+         insert into kinds (id) select generate_series(1, 20);",
+    );
+    tables.document(
+        "{ name: kinds, sync_mode: cdc, primary_key: id }",
+        "replace",
+    );
+    tables.complete();
+    tables.server.sql(
+        "update kinds set n = 'NaN', f8 = 'NaN', ts = 'infinity', d = 'infinity' where id = 1;
+         update kinds set n = repeat('9', 500)::numeric, f8 = -0.0, d = '4713-01-01 BC' where id = 2;
+         update kinds set id = 103, mo = 'it''s ok' where id = 3;
+         delete from kinds where id in (4, 5);
+         insert into kinds values (200, true, -32768, -9223372036854775808, 1.5, -0.0, 0.00,
+           -123456789.125, 9.99, E'tab\\t\"quote\" é 😀', 'varchar', 'c', '\\xdeadbeef', '2024-02-29',
+           '24:00:00', '12:00:00+05:30', '2024-02-29 12:34:56.789012', '2024-02-29 12:34:56.789012+02',
+           '-1 year 2 mons -3 days 04:05:06.789', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
+           '{\"a\": [1, 2.50]}', '{\"a\": [1, 2.50]}', '192.168.1.5/24', '10.0.0.0/8', '08:00:2b:01:02:03',
+           B'1010', B'101', '-12.34', '{1,NULL,3}', '{\"a,b\",NULL,\"\"}', 'it''s ok', '[1,5)',
+           '[2024-01-01 00:00Z,)', '(1.5,-2)', '<a>é</a>');",
+    );
+    tables.complete();
+    let plain = |table: &str| {
+        let query = format!(
+            "select ((to_jsonb(k) - 'j') - 'twice')::text || coalesce(j::text, '-') || coalesce(pt::text, '-')
+                    || coalesce(x::text, '-') || coalesce(f8::text, '-') from {table} k order by 1"
+        );
+        tables.server.sql(&query)
+    };
+    assert_eq!(plain("raw.kinds"), plain("kinds"));
+}
+
+#[test]
+fn a_table_in_partitions_is_followed_as_one() {
+    let tables = Tables::new(
+        "create table notes (id int, title text, body text, primary key (id)) partition by range (id);
+         create table notes_low partition of notes for values from (minvalue) to (500);
+         create table notes_high partition of notes for values from (500) to (maxvalue);
+         insert into notes select n, 'note', 'body' from generate_series(1, 1000) n;",
+    );
+    tables.document(STREAM, "upsert");
+    tables.complete();
+    tables.expect_equal("notes", "raw.notes");
+    tables.server.sql(
+        "update notes set id = id + 700 where id between 301 and 310;
+         delete from notes where id % 7 = 0; insert into notes values (-1, 'low', null);
+         update notes set title = 'changed' where id % 5 = 0",
+    );
+    tables.complete();
+    tables.expect_equal("notes", "raw.notes");
+}
+
+#[test]
+fn a_column_that_comes_while_the_log_is_read_is_named_and_no_change_is_lost() {
+    let tables = Tables::new(NOTES);
+    tables.document(STREAM, "upsert");
+    tables.complete();
+    tables.server.sql(
+        "update notes set title = 'before' where id < 10;
+         alter table notes add column extra int;
+         update notes set extra = id where id < 20;
+         alter table notes drop column body;
+         update notes set title = 'after' where id = 30;",
+    );
+    tables
+        .run()
+        .expect_exit(7)
+        .expect_said("raw.notes has no column \"extra\", which the source has");
+    tables
+        .server
+        .sql("alter table raw.notes add column extra int");
+    tables.complete();
+    for (view, table) in [("source", "notes"), ("target", "raw.notes")] {
+        let view = format!("create view {view} as select id, title, at, extra from {table}");
+        tables.server.sql(&view);
+    }
+    tables.expect_equal("source", "target");
+}
+
+#[test]
+fn a_large_transaction_takes_no_more_memory_than_a_small_one() {
+    let tables = Tables::new(NOTES);
+    tables.document(STREAM, "upsert");
+    tables.complete();
+    let peak = |rows: u32| {
+        tables.server.sql(&format!(
+            "insert into notes select n, 'large', repeat('l', 1000)
+               from generate_series((select max(id) + 1 from notes), (select max(id) from notes) + {rows}) n"
+        ));
+        let ended = tables.complete();
+        assert_eq!(ended.figure("rows_written"), u64::from(rows));
+        ended.report()["peak_rss_bytes"].as_u64().unwrap() >> 20
+    };
+    let small = peak(20_000);
+    let large = peak(200_000);
+    tables.expect_equal("notes", "raw.notes");
+    assert!(large <= small + 24, "{small} MiB, then {large} MiB");
+}
+
+#[test]
+fn a_look_at_rows_leaves_nothing_at_the_server() {
+    let tables = Tables::new(NOTES);
+    let rename = "transforms:\n  - use: transform-rename\n    config: { columns: { id: number, body: text } }\n";
+    tables.document_with(
+        "{ name: notes, sync_mode: cdc, primary_key: id }",
+        "replace",
+        rename,
+    );
+    let mut command = common::vesicle();
+    command
+        .args(["run", "pipeline.yaml", "--dry-run", "--limit", "3"])
+        .current_dir(tables.folder.path());
+    let ended = Running::start(command).wait().expect_exit(0);
+    assert!(ended.stdout.contains("note 1"), "{ended:#?}");
+    assert_eq!(tables.count("pg_replication_slots"), 0);
+    assert_eq!(tables.count("pg_publication"), 0);
+    // Changes pass the transform too.
+    tables.complete();
+    tables.server.sql(CHANGES);
     tables.complete();
     tables.expect_equal("notes", "raw.notes");
 }

@@ -11,6 +11,7 @@
 
 pub mod calls;
 pub mod certify;
+pub mod changes;
 pub mod child;
 pub mod confined;
 pub mod destination;
