@@ -2,37 +2,30 @@
 //!
 //! Changes are gathered in a temporary table, each with its number and whether
 //! it removes the row; what comes of them all is applied by one DELETE and one
-//! INSERT … ON CONFLICT, in which the last change of a row counts. What needs
-//! to know the row as it is (values that stay, other keys) has what was gathered
-//! before applied first.
+//! INSERT … ON CONFLICT, in which the last change of a row counts. Before these,
+//! rows of which some values stay are changed in their other columns.
 //!
-//! Invariant: all of it happens within the transaction under way, which the
-//! writer begins and ends.
+//! Invariants: all of it happens within the transaction under way, which the
+//! writer begins and ends; a change that leaves values alone is the first one
+//! that is gathered of its row: if it is not, what is gathered is applied.
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, new_null_array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use vesicle_connector::{Change, Error, Operation, Result};
-use vesicle_postgres::{Column, Encoder, Scalar, Type, wire};
-use vesicle_postgres_client::{Client, CopyIn, identifier};
+use vesicle_postgres::wire;
+use vesicle_postgres_client::{Client, CopyIn};
 
 use crate::columns;
-use crate::load::quoted;
+use crate::keys::Keys;
+use crate::staged::{GATHERED, Staged, ensure_key};
 use crate::target::TableName;
-
-/// Where changes are gathered.
-const GATHERED: &str = "pg_temp._vesicle_changes";
-/// Its columns beside the target's: the number of a change, and whether it
-/// removes the row.
-const NUMBER: &str = "_vesicle_number";
-const REMOVES: &str = "_vesicle_removes";
 
 /// Changes on their way to a table.
 pub struct Changes {
     target: TableName,
-    shape: Option<Shape>,
+    staged: Option<Staged>,
     copy: Option<CopyIn>,
     /// The number of the next change.
     number: i64,
@@ -40,21 +33,13 @@ pub struct Changes {
     gathered: Gathered,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Gathered {
     removals: bool,
     rows: bool,
-}
-
-/// What the gathered changes look like.
-struct Shape {
-    /// That of the batches.
-    schema: SchemaRef,
-    /// That with the number and the removal, and any column NULL.
-    staged: SchemaRef,
-    encoder: Encoder,
-    columns: Vec<String>,
-    key: Vec<String>,
+    /// The sets of columns that are left alone, and how many rows leave each.
+    left: Vec<(Vec<String>, u64)>,
+    keys: Keys,
 }
 
 impl Changes {
@@ -62,7 +47,7 @@ impl Changes {
     pub fn new(target: TableName) -> Self {
         Self {
             target,
-            shape: None,
+            staged: None,
             copy: None,
             number: 0,
             gathered: Gathered::default(),
@@ -84,7 +69,6 @@ impl Changes {
         self.fit(client, change, batch).await?;
         match change.operation {
             Operation::Truncate => {
-                self.end_copy().await?;
                 self.forget(client).await?;
                 let clear = format!("DELETE FROM {}", self.target.quoted());
                 client.run(&clear).await.map(|()| 0)
@@ -92,16 +76,16 @@ impl Changes {
             Operation::Rekey => {
                 self.apply(client).await?;
                 let bytes = self.gather(client, change, batch).await?;
-                self.rekey(client, batch.num_rows() as u64 / 2).await?;
+                self.end_copy().await?;
+                let changed = client
+                    .execute(&self.staged()?.rekey(&self.target), &[])
+                    .await?;
+                self.all_were_there(changed, batch.num_rows() as u64 / 2)?;
+                self.forget(client).await?;
                 Ok(bytes)
             }
             Operation::Update if !change.unchanged.is_empty() => {
-                self.apply(client).await?;
-                let first = self.number;
-                let bytes = self.gather(client, change, batch).await?;
-                self.fill(client, change, first, batch.num_rows() as u64)
-                    .await?;
-                Ok(bytes)
+                self.update(client, change, batch).await
             }
             _ => self.gather(client, change, batch).await,
         }
@@ -111,51 +95,32 @@ impl Changes {
     ///
     /// # Errors
     ///
-    /// What the server says.
+    /// `conflict` if a row that is changed in part is not there; what the server
+    /// says.
     pub async fn apply(&mut self, client: &Client) -> Result<()> {
-        self.end_copy().await?;
-        let Some(shape) = &self.shape else {
+        if self.copy.is_none() {
             return Ok(());
-        };
-        let (target, key) = (self.target.quoted(), quoted(&shape.key));
-        let last =
-            format!("SELECT DISTINCT ON ({key}) * FROM {GATHERED} ORDER BY {key}, {NUMBER} DESC");
-        if self.gathered.removals {
-            let delete = format!(
-                "DELETE FROM {target} AS target USING ({last}) AS change
-                  WHERE change.{REMOVES} AND {}",
-                shape.same_key("target", "change")
-            );
-            client.run(&delete).await?;
         }
-        if self.gathered.rows {
-            let columns = quoted(&shape.columns);
-            let others = shape
-                .columns
-                .iter()
-                .filter(|name| !shape.key.contains(name));
-            let others: Vec<_> = others
-                .map(|name| format!("{0} = excluded.{0}", identifier(name)))
-                .collect();
-            let action = match others[..] {
-                [] => "DO NOTHING".to_owned(),
-                _ => format!("DO UPDATE SET {}", others.join(", ")),
-            };
-            let insert = format!(
-                "INSERT INTO {target} ({columns})
-                 SELECT {columns} FROM ({last}) AS change WHERE NOT {REMOVES} ORDER BY {NUMBER}
-                 ON CONFLICT ({key}) {action}"
-            );
-            client.run(&insert).await?;
+        self.end_copy().await?;
+        let (staged, gathered) = (self.staged()?, &self.gathered);
+        for (place, (unchanged, rows)) in gathered.left.iter().enumerate() {
+            let update = staged.update(&self.target, place + 1, unchanged);
+            self.all_were_there(client.execute(&update, &[]).await?, *rows)?;
+        }
+        if gathered.removals {
+            client.run(&staged.delete(&self.target)).await?;
+        }
+        if gathered.rows {
+            client.run(&staged.insert(&self.target)).await?;
         }
         self.forget(client).await
     }
 
     /// Makes a place for changes like these, unless there is one.
     async fn fit(&mut self, client: &Client, change: &Change, batch: &RecordBatch) -> Result<()> {
-        if let Some(shape) = &self.shape
-            && shape.key == change.key
-            && (Arc::ptr_eq(&shape.schema, batch.schema_ref()) || shape.schema == batch.schema())
+        if let Some(staged) = &self.staged
+            && staged.key == change.key
+            && (Arc::ptr_eq(&staged.schema, batch.schema_ref()) || staged.schema == batch.schema())
         {
             return Ok(());
         }
@@ -166,18 +131,32 @@ impl Changes {
             Error::not_found("no-target", message)
         })?;
         columns::check(&self.target, &wanted, &existing)?;
-        let shape = Shape::new(batch.schema(), &wanted, change.key.clone())?;
-        ensure_key(client, &self.target, &shape.key).await?;
-        let make = format!(
-            "DROP TABLE IF EXISTS {GATHERED};
-             CREATE TEMPORARY TABLE _vesicle_changes ON COMMIT DELETE ROWS AS
-             SELECT {}, 0::bigint AS {NUMBER}, false AS {REMOVES} FROM {} WITH NO DATA",
-            quoted(&shape.columns),
-            self.target.quoted()
-        );
-        client.run(&make).await?;
-        self.shape = Some(shape);
+        let staged = Staged::new(batch.schema(), &wanted, change.key.clone())?;
+        ensure_key(client, &self.target, &staged.key).await?;
+        client.run(&staged.create(&self.target)).await?;
+        self.staged = Some(staged);
         Ok(())
+    }
+
+    /// Takes changes that leave columns alone.
+    async fn update(
+        &mut self,
+        client: &Client,
+        change: &Change,
+        batch: &RecordBatch,
+    ) -> Result<u64> {
+        let (mut first, mut bytes) = (0, 0);
+        for (row, hash) in self.staged()?.hashes(batch)?.into_iter().enumerate() {
+            if !self.gathered.keys.insert(hash) {
+                let before = batch.slice(first, row - first);
+                bytes += self.gather(client, change, &before).await?;
+                self.apply(client).await?;
+                self.gathered.keys.insert(hash);
+                first = row;
+            }
+        }
+        let rest = batch.slice(first, batch.num_rows() - first);
+        Ok(bytes + self.gather(client, change, &rest).await?)
     }
 
     /// Sends changes to where they are gathered.
@@ -187,15 +166,25 @@ impl Changes {
         change: &Change,
         batch: &RecordBatch,
     ) -> Result<u64> {
-        let shape = self.shape.as_ref().ok_or_else(unfit)?;
-        let staged = shape.stage(change, batch, self.number)?;
-        let mut tuples = Vec::with_capacity(staged.get_array_memory_size());
-        shape.encoder.encode(&staged, None, &mut tuples)?.whole()?;
-        self.number += batch.num_rows() as i64;
-        match change.operation {
-            Operation::Delete => self.gathered.removals = true,
-            Operation::Rekey => {}
-            _ => self.gathered.rows = true,
+        let rows = batch.num_rows() as u64;
+        if rows == 0 {
+            return Ok(0);
+        }
+        let leaves = match change.unchanged.is_empty() {
+            true => 0,
+            false => self.gathered.leave(&change.unchanged, rows),
+        };
+        let tuples = self.staged()?.tuples(change, batch, self.number, leaves)?;
+        self.number += rows as i64;
+        if leaves == 0 {
+            for hash in self.staged()?.hashes(batch)? {
+                self.gathered.keys.insert(hash);
+            }
+            match change.operation {
+                Operation::Delete => self.gathered.removals = true,
+                Operation::Rekey => {}
+                _ => self.gathered.rows = true,
+            }
         }
         let copy = match &mut self.copy {
             Some(copy) => copy,
@@ -211,52 +200,9 @@ impl Changes {
         Ok(bytes)
     }
 
-    /// Gives the rows of other keys, pairs of which are gathered and nothing
-    /// else, those.
-    async fn rekey(&mut self, client: &Client, rows: u64) -> Result<()> {
-        self.end_copy().await?;
-        let shape = self.shape.as_ref().ok_or_else(unfit)?;
-        let sets = shape.key.iter().map(|name| {
-            let name = identifier(name);
-            format!("{name} = after.{name}")
-        });
-        let rekey = format!(
-            "UPDATE {} AS target SET {} FROM {GATHERED} AS before
-               JOIN {GATHERED} AS after ON after.{NUMBER} = before.{NUMBER} + 1
-              WHERE before.{REMOVES} AND {}",
-            self.target.quoted(),
-            sets.collect::<Vec<_>>().join(", "),
-            shape.same_key("target", "before")
-        );
-        let changed = client.execute(&rekey, &[]).await?;
-        self.all_were_there(changed, rows)?;
-        self.forget(client).await
-    }
-
-    /// Gives gathered rows, from a number on, the values that the target's have
-    /// in the columns that stay.
-    async fn fill(
-        &mut self,
-        client: &Client,
-        change: &Change,
-        first: i64,
-        rows: u64,
-    ) -> Result<()> {
-        self.end_copy().await?;
-        let shape = self.shape.as_ref().ok_or_else(unfit)?;
-        let sets = change.unchanged.iter().map(|name| {
-            let name = identifier(name);
-            format!("{name} = target.{name}")
-        });
-        let fill = format!(
-            "UPDATE {GATHERED} AS change SET {} FROM {} AS target
-              WHERE change.{NUMBER} >= {first} AND {}",
-            sets.collect::<Vec<_>>().join(", "),
-            self.target.quoted(),
-            shape.same_key("target", "change")
-        );
-        let filled = client.execute(&fill, &[]).await?;
-        self.all_were_there(filled, rows)
+    fn staged(&self) -> Result<&Staged> {
+        let unfit = || Error::internal("no-shape", "changes were taken before their shape");
+        self.staged.as_ref().ok_or_else(unfit)
     }
 
     fn all_were_there(&self, found: u64, rows: u64) -> Result<()> {
@@ -281,106 +227,22 @@ impl Changes {
 
     /// Leaves nothing gathered.
     async fn forget(&mut self, client: &Client) -> Result<()> {
+        self.end_copy().await?;
         self.gathered = Gathered::default();
-        match self.shape {
-            Some(_) => client.run(&format!("TRUNCATE {GATHERED}")).await,
-            None => Ok(()),
-        }
+        client.run(&format!("TRUNCATE {GATHERED}")).await
     }
 }
 
-impl Shape {
-    fn new(schema: SchemaRef, columns: &[Column], key: Vec<String>) -> Result<Self> {
-        let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
-        let mut fields: Vec<_> = schema.fields().iter().map(nullable).collect();
-        fields.push(Field::new(NUMBER, DataType::Int64, false));
-        fields.push(Field::new(REMOVES, DataType::Boolean, false));
-        let staged = Arc::new(Schema::new(fields));
-        let mut all = columns.to_vec();
-        for column in &mut all {
-            column.nullable = true;
-        }
-        all.push(Column::new(NUMBER, Type::Scalar(Scalar::Int8)));
-        all.push(Column::new(REMOVES, Type::Scalar(Scalar::Bool)));
-        Ok(Self {
-            encoder: Encoder::new(&staged, &all)?,
-            schema,
-            staged,
-            columns: columns.iter().map(|column| column.name.clone()).collect(),
-            key,
-        })
-    }
-
-    /// Changes as they are gathered: without what means nothing, numbered.
-    fn stage(&self, change: &Change, batch: &RecordBatch, number: i64) -> Result<RecordBatch> {
-        let rows = batch.num_rows();
-        let is_key_only = matches!(change.operation, Operation::Delete | Operation::Rekey);
-        let columns = self.columns.iter().zip(batch.columns());
-        let columns = columns.map(|(name, array)| {
-            let is_carried = match is_key_only {
-                true => self.key.contains(name),
-                false => !change.unchanged.contains(name),
-            };
-            match is_carried {
-                true => Arc::clone(array),
-                false => new_null_array(array.data_type(), rows),
-            }
+impl Gathered {
+    /// The place of a set of columns that some rows leave alone, counted from 1.
+    fn leave(&mut self, unchanged: &[String], rows: u64) -> i32 {
+        let known = self.left.iter().position(|(set, _)| set == unchanged);
+        let place = known.unwrap_or_else(|| {
+            self.left.push((unchanged.to_vec(), 0));
+            self.left.len() - 1
         });
-        let mut columns: Vec<ArrayRef> = columns.collect();
-        let numbers = Int64Array::from_iter_values(number..number + rows as i64);
-        columns.push(Arc::new(numbers));
-        let removes = |row: usize| match change.operation {
-            Operation::Delete => true,
-            Operation::Rekey => row.is_multiple_of(2),
-            _ => false,
-        };
-        let removes: BooleanArray = (0..rows).map(|row| Some(removes(row))).collect();
-        columns.push(Arc::new(removes));
-        Ok(RecordBatch::try_new(Arc::clone(&self.staged), columns)?)
+        self.left[place].1 += rows;
+        // A table of 1600 columns has more sets of them, a log has not.
+        place as i32 + 1
     }
-
-    fn same_key(&self, one: &str, other: &str) -> String {
-        let conditions = self.key.iter().map(|name| {
-            let name = identifier(name);
-            format!("{one}.{name} = {other}.{name}")
-        });
-        conditions.collect::<Vec<_>>().join(" AND ")
-    }
-}
-
-/// Makes sure that the target has a unique index on the key, by which its rows
-/// are found; its primary key, where it has none.
-async fn ensure_key(client: &Client, target: &TableName, key: &[String]) -> Result<()> {
-    let find = "\
-SELECT 1
-  FROM pg_catalog.pg_index i
- CROSS JOIN LATERAL (
-       SELECT array_agg(a.attname::text) AS names FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])
-       ) k
- WHERE i.indrelid = $1::text::regclass AND i.indisunique AND i.indisvalid AND i.indimmediate
-   AND i.indpred IS NULL AND i.indexprs IS NULL AND k.names @> $2 AND k.names <@ $2";
-    let quoted_target = target.quoted();
-    if client
-        .query_one(find, &[&quoted_target, &key])
-        .await?
-        .is_some()
-    {
-        return Ok(());
-    }
-    let add = format!(
-        "ALTER TABLE {quoted_target} ADD PRIMARY KEY ({})",
-        quoted(key)
-    );
-    client.run(&add).await.map_err(|error| {
-        error.context(format!(
-            "{target} has no unique index on ({}), by which changed rows are found, and cannot get \
-             one",
-            key.join(", ")
-        ))
-    })
-}
-
-fn unfit() -> Error {
-    Error::internal("no-shape", "changes were taken before their shape")
 }

@@ -34,10 +34,12 @@
 
 mod changes;
 mod columns;
+mod keys;
 mod ledger;
 mod load;
 mod options;
 mod publish;
+mod staged;
 mod target;
 mod writer;
 
