@@ -24,6 +24,25 @@ fn dest_postgres_holds_whatever_happens_to_a_replacing_run() {
     .expect_held();
 }
 
+#[test]
+fn dest_postgres_holds_whatever_happens_to_a_run_that_applies_changes() {
+    let more = "update people set name = name || '!' where id % 3 = 0;
+        delete from people where id % 10 = 0;
+        update people set id = id + 1000 where id % 7 = 0;
+        insert into people values (0, 'new', '2030-01-01');";
+    Certification {
+        reset: PEOPLE,
+        then: Some(more),
+        stream: "{ name: people, sync_mode: cdc, primary_key: id }",
+        mode: "upsert",
+        destination: "  primary_key: id\n",
+        check: TARGET,
+        stride: 10,
+        kills: 2,
+    }
+    .expect_held();
+}
+
 /// Four small files, each of which becomes a commit, on their way to `out`.
 fn files(destination: &str, config: &str) -> tempfile::TempDir {
     let folder = common::folder();

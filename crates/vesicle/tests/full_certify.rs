@@ -17,6 +17,8 @@ select 100 + n, 'new', (select max(seen) from people) + (n / 4) * interval '1 s'
 const FULL: &str = "{ name: people, sync_mode: full_refresh }";
 const NEW: &str = "{ name: people, sync_mode: incremental, cursor_field: seen }";
 
+const LOG: &str = "{ name: people, sync_mode: cdc, primary_key: id }";
+
 fn certify(stream: &str, mode: &str) {
     let key = "  primary_key: id\n";
     Certification {
@@ -60,4 +62,14 @@ fn an_incremental_reading_that_replaces() {
 #[test]
 fn an_incremental_reading_that_upserts() {
     certify(NEW, "upsert");
+}
+
+#[test]
+fn a_log_of_changes_that_upserts() {
+    certify(LOG, "upsert");
+}
+
+#[test]
+fn a_log_of_changes_that_replaces() {
+    certify(LOG, "replace");
 }
