@@ -63,11 +63,15 @@ impl Client {
         };
         let session = session::open(options).await?;
         let tap = Tap::default();
-        let (inner, connection) = tokio_postgres::Config::new()
+        let mut config = tokio_postgres::Config::new();
+        config
             .user(&options.user)
             .dbname(&options.database)
             .application_name(name)
-            .options(SETTINGS)
+            .options(SETTINGS);
+        #[cfg(feature = "native")]
+        config.password(std::env::var("PGPASSWORD").unwrap_or_default());
+        let (inner, connection) = config
             .connect_raw(Tapped::new(session, tap.clone()).compat(), NoTls)
             .await
             .map_err(|error| told.error(error))?;

@@ -8,7 +8,8 @@
 //! [`Replication`] is a connection of the other kind, over which the server
 //! streams its log of changes.
 //!
-//! Only in components; natively there is no host to open sessions.
+//! Only in components; natively there is no host to open sessions. With the
+//! feature `native`, which benches have, connections are the process's own.
 
 mod client;
 mod columns;

@@ -20,14 +20,11 @@ use super::duel::{Duel, Side};
 use super::figures::Figure;
 use crate::arguments::Profile;
 use crate::build;
-use crate::command::{self, cargo, heading};
 use crate::error::{Error, Result};
 use crate::files::{make_folder, remove_file, remove_folder, visible_bytes, write};
 use crate::prepare;
 use crate::tree::Tree;
 
-/// The program of the native side.
-const NATIVE: &str = "native-pipe";
 /// How far what the two sides write may differ in size: parts may be cut
 /// elsewhere, rows may not be missing.
 const TOLERANCE: f64 = 0.02;
@@ -71,17 +68,13 @@ struct Files {
 impl Files {
     fn prepare(tree: &Tree) -> Result<Self> {
         build::all(tree, Profile::Release)?;
-        heading(&format!("building {NATIVE}"));
-        let target = tree.components_target();
-        let mut native = cargo(&tree.root.join("benches").join(NATIVE));
-        native.args(["build", "--release", "--locked", "--target-dir"]);
-        command::run(native.arg(&target))?;
+        let native = super::native::build(tree)?;
         let folder = tree.target.join("bench/files");
         remove_folder(&folder)?;
         make_folder(&folder)?;
         Ok(Self {
             vesicle: tree.binaries(Profile::Release).join("vesicle"),
-            native: target.join("release").join(NATIVE),
+            native,
             folder,
             cache: tree.target.join("bench/cache"),
         })
@@ -182,6 +175,7 @@ impl Files {
         let source = json!({ "path": [input], "format": from });
         let destination = json!({ "path": output, "format": to });
         let mut run = Command::new(&self.native);
+        run.args(["files", "stream"]);
         run.arg(self.write_json(&format!("{name}-source.json"), &source)?);
         run.arg(self.write_json(&format!("{name}-destination.json"), &destination)?);
         Ok(run)

@@ -9,6 +9,8 @@ mod child;
 mod duel;
 mod figures;
 mod files;
+mod native;
+mod peers;
 mod postgres;
 mod server;
 mod table;
@@ -39,6 +41,11 @@ const BENCHES: &[Bench] = &[
         name: "postgres",
         about: "a table from PostgreSQL to PostgreSQL, over psql's COPY piped into another's",
         measure: postgres::measure,
+    },
+    Bench {
+        name: "peers",
+        about: "others, and Vesicle, from PostgreSQL to PostgreSQL, over the same pipe of COPYs",
+        measure: peers::measure,
     },
 ];
 

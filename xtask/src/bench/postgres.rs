@@ -7,6 +7,9 @@
 //! `vesicle` also plans, stages, commits with its cursors, publishes and keeps
 //! state, all of which counts. The target is not there before a run on either
 //! side but for the empty table that the pipe needs.
+//!
+//! The sandbox's own cost is what the same connectors take in one native
+//! program, `benches/native-pipe`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -23,7 +26,7 @@ use crate::files::{make_folder, remove_file, remove_folder, write};
 use crate::tree::Tree;
 
 /// The rows of the table, and of the one that is ten times as long.
-const ROWS: u64 = 1_000_000;
+pub(super) const ROWS: u64 = 1_000_000;
 /// No more runs than these on the long table.
 const LONG_RUNS: usize = 3;
 
@@ -43,32 +46,59 @@ vacuum analyze NAME";
 
 /// What one case is: its name, the table, how rows travel, how many parts are
 /// read at once.
-struct Case {
+pub(super) struct Case {
     name: &'static str,
     table: &'static str,
     format: &'static str,
     parallelism: u32,
+    pub(super) baseline: Baseline,
+}
+
+/// What a case is compared with.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Baseline {
+    /// `psql COPY | psql COPY`.
+    Pipe,
+    /// The same connectors, native.
+    Native,
 }
 
 /// Those with the table of a million rows.
-const CASES: [Case; 3] = [
+pub(super) const CASES: [Case; 5] = [
     Case {
         name: "untouched",
         table: "bench",
         format: "auto",
         parallelism: 1,
+        baseline: Baseline::Pipe,
     },
     Case {
         name: "by Arrow",
         table: "bench",
         format: "arrow",
         parallelism: 1,
+        baseline: Baseline::Pipe,
     },
     Case {
         name: "untouched, 2 parts at once",
         table: "bench",
         format: "auto",
         parallelism: 2,
+        baseline: Baseline::Pipe,
+    },
+    Case {
+        name: "untouched, sandbox tax",
+        table: "bench",
+        format: "auto",
+        parallelism: 1,
+        baseline: Baseline::Native,
+    },
+    Case {
+        name: "by Arrow, sandbox tax",
+        table: "bench",
+        format: "arrow",
+        parallelism: 1,
+        baseline: Baseline::Native,
     },
 ];
 
@@ -78,6 +108,7 @@ const LONG: Case = Case {
     table: "long",
     format: "auto",
     parallelism: 1,
+    baseline: Baseline::Pipe,
 };
 
 /// Measures all cases.
@@ -94,28 +125,31 @@ pub fn measure(tree: &Tree, runs: usize) -> Result<Vec<Figure>> {
 }
 
 /// The server, the program, and the folder in which it works.
-struct Postgres {
-    server: Server,
+pub(super) struct Postgres {
+    pub(super) server: Server,
     vesicle: PathBuf,
+    native: PathBuf,
     folder: PathBuf,
     cache: PathBuf,
 }
 
 impl Postgres {
-    fn prepare(tree: &Tree) -> Result<Self> {
+    pub(super) fn prepare(tree: &Tree) -> Result<Self> {
         build::all(tree, Profile::Release)?;
+        let native = super::native::build(tree)?;
         let folder = tree.target.join("bench/postgres");
         remove_folder(&folder)?;
         make_folder(&folder)?;
         Ok(Self {
             server: Server::start(tree)?,
             vesicle: tree.binaries(Profile::Release).join("vesicle"),
+            native,
             folder,
             cache: tree.target.join("bench/cache"),
         })
     }
 
-    fn make_table(&self, name: &str, rows: u64) -> Result<()> {
+    pub(super) fn make_table(&self, name: &str, rows: u64) -> Result<()> {
         let statements = TABLE
             .replace("NAME", name)
             .replace("ROWS", &rows.to_string());
@@ -126,16 +160,22 @@ impl Postgres {
         Ok(())
     }
 
-    fn compare(&self, case: &Case, runs: usize) -> Result<Vec<Figure>> {
+    pub(super) fn compare(&self, case: &Case, runs: usize) -> Result<Vec<Figure>> {
         let duel = Duel {
             case: case.name,
             subject: Side {
                 name: "vesicle",
                 prepare: Box::new(|| self.vesicle(case)),
             },
-            baseline: Side {
-                name: "COPY pipe",
-                prepare: Box::new(|| self.pipe(case)),
+            baseline: match case.baseline {
+                Baseline::Pipe => Side {
+                    name: "COPY pipe",
+                    prepare: Box::new(|| self.pipe(case)),
+                },
+                Baseline::Native => Side {
+                    name: "native",
+                    prepare: Box::new(|| self.native(case)),
+                },
             },
         };
         let figures = duel.fight(runs, &self.folder.join("log"))?;
@@ -160,27 +200,18 @@ impl Postgres {
         for file in ["state.db", "state.db-wal", "state.db-shm"] {
             remove_file(&self.folder.join(file))?;
         }
-        let server = json!({
-            "host": "127.0.0.1", "port": self.server.port, "user": "postgres",
-            "password": self.server.password, "database": "postgres",
-        });
-        let with = |name: &str, value: &str| {
-            let mut config = server.clone();
-            config[name] = Value::from(value);
-            config
-        };
         // JSON is YAML.
         let document = json!({
             "version": "1.0",
             "pipeline": "bench",
             "source": {
                 "use": "source-postgres",
-                "config": with("format", case.format),
+                "config": self.config("format", case.format, true),
                 "streams": [{ "name": case.table, "sync_mode": "full_refresh" }],
             },
             "destination": {
                 "use": "dest-postgres",
-                "config": with("schema", "raw"),
+                "config": self.config("schema", "raw", true),
                 "write_mode": "append",
             },
             "state": { "backend": "sqlite", "connection": state },
@@ -195,8 +226,40 @@ impl Postgres {
         Ok(run)
     }
 
+    /// The configuration of a connector, with an option of its own; the host
+    /// keeps the password.
+    fn config(&self, name: &str, value: &str, password: bool) -> Value {
+        let mut config = json!({
+            "host": "127.0.0.1", "port": self.server.port, "user": "postgres",
+            "database": "postgres",
+        });
+        config[name] = Value::from(value);
+        if password {
+            config["password"] = Value::from(self.server.password.clone());
+        }
+        config
+    }
+
+    /// The same by the native program.
+    fn native(&self, case: &Case) -> Result<Command> {
+        self.forget("piped")?;
+        let (source, destination) = (
+            self.folder.join("source.json"),
+            self.folder.join("destination.json"),
+        );
+        let config = self.config("format", case.format, false);
+        write(&source, config.to_string())?;
+        let config = self.config("schema", "piped", false);
+        write(&destination, config.to_string())?;
+        let mut run = self.server.command(&self.native.to_string_lossy());
+        run.args(["postgres", case.table])
+            .arg(source)
+            .arg(destination);
+        Ok(run)
+    }
+
     /// The same by two `psql` and a pipe.
-    fn pipe(&self, case: &Case) -> Result<Command> {
+    pub(super) fn pipe(&self, case: &Case) -> Result<Command> {
         self.forget("piped")?;
         let table = case.table;
         self.server
@@ -223,7 +286,7 @@ impl Postgres {
             return Ok(());
         }
         Err(Error::unmet(format!(
-            "{}: {source} of the source became {raw} by vesicle, {piped} by the pipe",
+            "{}: {source} of the source became {raw} by vesicle, {piped} by the other",
             case.name
         )))
     }

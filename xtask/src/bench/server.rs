@@ -81,9 +81,23 @@ impl Server {
         command
     }
 
+    /// Where the superuser gets in, with what follows the database.
+    pub fn url(&self, database: &str, parameters: &str) -> String {
+        format!(
+            "postgres://postgres:{}@127.0.0.1:{}/{database}{parameters}",
+            self.password, self.port
+        )
+    }
+
     /// What statements print: columns apart by `|`, no headings.
     pub fn sql(&self, statements: &str) -> Result<String> {
+        self.sql_in("postgres", statements)
+    }
+
+    /// The same in another database.
+    pub fn sql_in(&self, database: &str, statements: &str) -> Result<String> {
         let mut psql = self.command(&self.psql.to_string_lossy());
+        psql.env("PGDATABASE", database);
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
         command::output(psql.args(["-c", statements]))
     }
