@@ -77,6 +77,9 @@ where
                 sync_mode: SyncMode::FullRefresh,
                 snapshot: plan.snapshot,
                 fresh: true,
+                rejects: false,
+                evolution: Default::default(),
+                replay: false,
                 ..LoadRequest::new(stream, "", plan.schema)
             })
             .await?;

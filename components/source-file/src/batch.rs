@@ -92,6 +92,13 @@ impl BatchBuilder {
         self.fill.add(rows, text_bytes);
     }
 
+    /// Takes out what was added after the last row that was ended.
+    pub fn undo(&mut self) {
+        for column in &mut self.columns {
+            column.truncate(self.fill.rows);
+        }
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.fill.rows

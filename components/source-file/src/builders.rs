@@ -3,9 +3,10 @@
 //! Arrow's builders keep the validity of each value as it comes; these note
 //! only where a NULL is, since most values are none.
 
-use arrow_array::builder::NullBufferBuilder;
-use arrow_array::{ArrowPrimitiveType, PrimitiveArray, StringArray};
-use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_array::{ArrowPrimitiveType, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{
+    BooleanBufferBuilder, Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer,
+};
 use arrow_schema::ArrowError;
 
 use crate::cell::Cell;
@@ -31,6 +32,13 @@ impl Validity {
     #[inline]
     fn values_up_to(&mut self, rows: usize) {
         self.0.append_n_non_nulls(rows - self.0.len());
+    }
+
+    /// Takes out what is after some rows.
+    fn truncate(&mut self, rows: usize) {
+        if self.0.len() > rows {
+            self.0.truncate(rows);
+        }
     }
 
     fn finish(mut self, rows: usize) -> Option<NullBuffer> {
@@ -63,6 +71,12 @@ impl<T: ArrowPrimitiveType> Primitives<T> {
         self.values.push(value.unwrap_or_default());
     }
 
+    /// Takes out all but the first.
+    pub fn truncate(&mut self, rows: usize) {
+        self.values.truncate(rows);
+        self.validity.truncate(rows);
+    }
+
     /// All of them as an array.
     pub fn finish(self) -> PrimitiveArray<T> {
         let validity = self.validity.finish(self.values.len());
@@ -70,7 +84,44 @@ impl<T: ArrowPrimitiveType> Primitives<T> {
     }
 }
 
-/// Texts.
+/// Truth values.
+pub struct Booleans {
+    values: BooleanBufferBuilder,
+    validity: Validity,
+}
+
+impl Booleans {
+    /// None, with room for some.
+    pub fn with_room(rows: usize) -> Self {
+        Self {
+            values: BooleanBufferBuilder::new(rows),
+            validity: Validity::new(rows),
+        }
+    }
+
+    /// Adds a value or NULL.
+    #[inline(always)]
+    pub fn push(&mut self, value: Option<bool>) {
+        if value.is_none() {
+            self.validity.null_after(self.values.len());
+        }
+        self.values.append(value.unwrap_or_default());
+    }
+
+    /// Takes out all but the first.
+    pub fn truncate(&mut self, rows: usize) {
+        self.values.truncate(rows);
+        self.validity.truncate(rows);
+    }
+
+    /// All of them as an array.
+    pub fn finish(mut self) -> BooleanArray {
+        let validity = self.validity.finish(self.values.len());
+        BooleanArray::new(self.values.finish(), validity)
+    }
+}
+
+/// Texts, or bytes.
 pub struct Texts {
     bytes: Vec<u8>,
     /// Where each text ends, after a zero.
@@ -119,6 +170,16 @@ impl Texts {
         self.ends.push(self.bytes.len() as i32);
     }
 
+    /// Takes out all but the first.
+    pub fn truncate(&mut self, rows: usize) {
+        if let Some(end) = self.ends.get(rows) {
+            // An end is the number of bytes before it.
+            self.bytes.truncate(*end as usize);
+        }
+        self.ends.truncate(rows + 1);
+        self.validity.truncate(rows);
+    }
+
     /// Which is the first, from one on, that is not UTF-8.
     pub fn first_bad(&self, from: usize) -> Option<usize> {
         let ends = &self.ends[from..];
@@ -136,6 +197,13 @@ impl Texts {
         let is_bad =
             |ends: &[i32]| str::from_utf8(&self.bytes[place(ends[0])..place(ends[1])]).is_err();
         Some(from + ends.windows(2).position(is_bad)?)
+    }
+
+    /// All of them as an array of bytes.
+    pub fn finish_binary(self) -> BinaryArray {
+        let validity = self.validity.finish(self.ends.len() - 1);
+        let ends = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+        BinaryArray::new(ends, Buffer::from_vec(self.bytes), validity)
     }
 
     /// All of them as an array.

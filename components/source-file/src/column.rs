@@ -2,13 +2,13 @@
 //!
 //! Values are converted by loops that know their type, over as many cells as
 //! the caller has. Invariant: the first value that does not fit is the one that
-//! is named; nothing is made of the column afterwards.
+//! is named; nothing is made of the column afterwards, unless it is truncated to
+//! where it stood before.
 
 use std::iter;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder};
 use arrow_array::types::{
     Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
     Time64MicrosecondType, TimestampMicrosecondType,
@@ -17,7 +17,7 @@ use arrow_schema::ArrowError;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::builders::{Primitives, Texts};
+use crate::builders::{Booleans, Primitives, Texts};
 use crate::calendar;
 use crate::cell::Cell;
 use crate::kind::Kind;
@@ -50,7 +50,7 @@ pub struct Column {
 }
 
 enum Values {
-    Boolean(BooleanBuilder),
+    Boolean(Booleans),
     Int16(Primitives<Int16Type>),
     Int32(Primitives<Int32Type>),
     Int64(Primitives<Int64Type>),
@@ -61,7 +61,7 @@ enum Values {
     Date(Primitives<Date32Type>),
     Time(Primitives<Time64MicrosecondType>),
     Timestamp(Primitives<TimestampMicrosecondType>),
-    Binary(BinaryBuilder),
+    Binary(Texts),
 }
 
 impl Column {
@@ -69,7 +69,7 @@ impl Column {
     pub fn new(kind: Kind, strict: bool, rows: usize) -> Self {
         let text_room = rows * 8;
         let values = match kind {
-            Kind::Boolean => Values::Boolean(BooleanBuilder::with_capacity(rows)),
+            Kind::Boolean => Values::Boolean(Booleans::with_room(rows)),
             Kind::Int16 => Values::Int16(Primitives::with_room(rows)),
             Kind::Int32 => Values::Int32(Primitives::with_room(rows)),
             Kind::Int64 => Values::Int64(Primitives::with_room(rows)),
@@ -82,7 +82,7 @@ impl Column {
             Kind::Date => Values::Date(Primitives::with_room(rows)),
             Kind::Time => Values::Time(Primitives::with_room(rows)),
             Kind::Timestamp | Kind::TimestampTz => Values::Timestamp(Primitives::with_room(rows)),
-            Kind::Binary => Values::Binary(BinaryBuilder::with_capacity(rows, text_room)),
+            Kind::Binary => Values::Binary(Texts::with_room(rows, text_room)),
         };
         Self {
             kind,
@@ -117,8 +117,7 @@ impl Column {
         match &mut self.values {
             Values::Boolean(column) => {
                 let parse = |cell: Cell| value::parse_boolean(cell.text());
-                let put = |value| column.append_option(value);
-                convert(cells, parse, spells_null, put)?;
+                convert(cells, parse, spells_null, |value| column.push(value))?;
             }
             Values::Int16(column) => {
                 let parse = |cell: Cell| value::integer(cell, strict)?.try_into().ok();
@@ -162,7 +161,8 @@ impl Column {
                 let mut bytes = 0;
                 let cells = cells.inspect(|cell| bytes += cell.map_or(0, Cell::len));
                 let parse = |cell: Cell| BASE64_STANDARD.decode(cell.text()).ok();
-                convert(cells, parse, |_| false, |value| column.append_option(value))?;
+                let put = |value: Option<Vec<u8>>| column.push(value.as_deref().map(Cell::from));
+                convert(cells, parse, |_| false, put)?;
                 return Ok(bytes);
             }
         }
@@ -182,7 +182,7 @@ impl Column {
     /// Adds a NULL.
     pub fn push_null(&mut self) {
         match &mut self.values {
-            Values::Boolean(column) => column.append_null(),
+            Values::Boolean(column) => column.push(None),
             Values::Int16(column) => column.push(None),
             Values::Int32(column) => column.push(None),
             Values::Int64(column) => column.push(None),
@@ -193,7 +193,24 @@ impl Column {
             Values::Date(column) => column.push(None),
             Values::Time(column) => column.push(None),
             Values::Timestamp(column) => column.push(None),
-            Values::Binary(column) => column.append_null(),
+            Values::Binary(column) => column.push(None),
+        }
+    }
+
+    /// Takes out all values but the first.
+    pub fn truncate(&mut self, rows: usize) {
+        match &mut self.values {
+            Values::Boolean(column) => column.truncate(rows),
+            Values::Int16(column) => column.truncate(rows),
+            Values::Int32(column) => column.truncate(rows),
+            Values::Int64(column) => column.truncate(rows),
+            Values::Float32(column) => column.truncate(rows),
+            Values::Float64(column) => column.truncate(rows),
+            Values::Decimal(column, ..) => column.truncate(rows),
+            Values::Text(column) | Values::Binary(column) => column.truncate(rows),
+            Values::Date(column) => column.truncate(rows),
+            Values::Time(column) => column.truncate(rows),
+            Values::Timestamp(column) => column.truncate(rows),
         }
     }
 
@@ -205,7 +222,7 @@ impl Column {
     pub fn finish(self) -> Result<ArrayRef, ArrowError> {
         let data_type = self.kind.data_type();
         Ok(match self.values {
-            Values::Boolean(mut column) => Arc::new(column.finish()),
+            Values::Boolean(column) => Arc::new(column.finish()),
             Values::Int16(column) => Arc::new(column.finish()),
             Values::Int32(column) => Arc::new(column.finish()),
             Values::Int64(column) => Arc::new(column.finish()),
@@ -216,7 +233,7 @@ impl Column {
             Values::Date(column) => Arc::new(column.finish()),
             Values::Time(column) => Arc::new(column.finish()),
             Values::Timestamp(column) => Arc::new(column.finish().with_data_type(data_type)),
-            Values::Binary(mut column) => Arc::new(column.finish()),
+            Values::Binary(column) => Arc::new(column.finish_binary()),
         })
     }
 }

@@ -24,6 +24,14 @@
 //! the metadata `vesicle:untyped` of its Arrow field, so that a file without
 //! rows can be appended to a table of any types.
 //!
+//! # Rows that cannot be read
+//!
+//! Where rejects are wanted, a row of CSV or JSON Lines that has too many or
+//! too few fields, is no JSON object, has a key that is not known, or a value
+//! that is not of its column's type, is a reject: the row as it stands in the
+//! file, with file and line in the reason. What makes it doubtful where a row
+//! ends, such as a quote that is not closed, stays an error.
+//!
 //! # NULL
 //!
 //! In CSV a field that is not quoted and spelled as one of `null_values` is
@@ -61,6 +69,7 @@ mod nulls;
 mod options;
 mod parquet;
 mod reading;
+mod rejected;
 mod sample;
 mod snapshot;
 mod stem;
@@ -88,6 +97,15 @@ pub struct FileSource {
     options: Options,
 }
 
+impl FileSource {
+    fn options(&self, rejects: bool) -> Options {
+        Options {
+            rejects,
+            ..self.options.clone()
+        }
+    }
+}
+
 impl Source for FileSource {
     fn spec() -> Spec {
         options::spec()
@@ -100,7 +118,8 @@ impl Source for FileSource {
     }
 
     async fn check(&self) -> Result<()> {
-        survey::survey(&self.options).map(drop)
+        // Whether single rows may be wrong, only the request of a stream says.
+        survey::survey(&self.options(true)).map(drop)
     }
 
     async fn discover(&self) -> Result<Vec<StreamInfo>> {
@@ -129,7 +148,7 @@ impl Source for FileSource {
             );
             return Err(Error::unsupported("partition-key", message));
         }
-        let layout = survey::survey(&self.options)?;
+        let layout = survey::survey(&self.options(request.rejects))?;
         let mut partition = Partition::new(PARTITION, layout.to_detail()?);
         partition.estimate = estimate(&layout);
         let plan = Plan::new(layout.schema(&request.columns)?, vec![partition]);
@@ -145,10 +164,18 @@ impl Source for FileSource {
     ) -> Result<()> {
         let layout = Layout::parse(&partition.detail)?;
         let position = cursor.as_deref().map(Position::parse).transpose()?;
-        let mut reading = Reading::new(self.options.clone(), layout, &request.columns, position)?;
+        let mut reading = Reading::new(
+            self.options(request.rejects),
+            layout,
+            &request.columns,
+            position,
+        )?;
         out.schema(reading.schema()).await?;
         while let Some(chunk) = reading.next()? {
             out.batch(chunk.batch, chunk.source_bytes).await?;
+            for reject in chunk.rejects {
+                out.reject(reject.row, reject.reason).await?;
+            }
             out.checkpoint(chunk.position.to_cursor()).await?;
         }
         out.checkpoint(reading.position().to_cursor()).await

@@ -48,7 +48,10 @@ pub struct Options {
     pub declared: Vec<(String, Kind)>,
     /// How many rows of each file types are inferred from.
     pub sample_rows: u64,
-    /// Everything above but the paths, for telling one reading from another.
+    /// Whether a row that cannot be read is left out and told of, rather than
+    /// an error.
+    pub rejects: bool,
+    /// Everything above but the paths and that, for telling one reading from another.
     pub identity: String,
 }
 
@@ -107,6 +110,7 @@ impl Options {
             nulls: NullSet::new(&nulls),
             declared,
             sample_rows,
+            rejects: false,
             identity,
         })
     }

@@ -5,7 +5,7 @@
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use vesicle_connector::{Error, Result};
+use vesicle_connector::{Error, Reject, Result};
 
 use crate::csv::CsvReader;
 use crate::cursor::{GroupPlace, Place, Position, TextPlace};
@@ -18,6 +18,8 @@ use crate::parquet::ParquetReader;
 pub struct Rows {
     /// The rows.
     pub batch: RecordBatch,
+    /// The rows among them that cannot be read.
+    pub rejects: Vec<Reject>,
     /// Where the next one begins.
     pub place: TextPlace,
 }
@@ -40,6 +42,8 @@ pub trait TextReader {
 pub struct Chunk {
     /// The rows.
     pub batch: RecordBatch,
+    /// The rows among them that cannot be read.
+    pub rejects: Vec<Reject>,
     /// Where the next one is.
     pub position: Position,
     /// Bytes of the files that were read for them.
@@ -143,6 +147,7 @@ impl Reading {
                 let before = std::mem::replace(taken, reader.taken());
                 Chunk {
                     batch: rows.batch,
+                    rejects: rows.rejects,
                     position: Position {
                         file,
                         place: Place::Text(rows.place),
@@ -157,6 +162,7 @@ impl Reading {
                 };
                 Chunk {
                     batch,
+                    rejects: Vec::new(),
                     position,
                     source_bytes,
                 }

@@ -158,8 +158,9 @@ where
     }
 }
 
-/// Says of an item whether it is the last that a guest is given.
-type IsLast<T> = Box<dyn Fn(&T) -> bool + Send>;
+/// Says of an item whether it is the last that a guest is given, or why it
+/// cannot be given any more.
+type IsLast<T> = Box<dyn FnMut(&T) -> Result<bool, String> + Send>;
 
 /// Gives a guest what comes out of a queue.
 pub struct Outlet<T> {
@@ -176,15 +177,19 @@ impl<T> Outlet<T> {
         Self {
             receiver,
             counters,
-            is_last: Box::new(|_| false),
+            is_last: Box::new(|_| Ok(false)),
             ending: false,
         }
     }
 
     /// Ends the guest's stream, and the queue, after the first item that is
-    /// said to be the last.
+    /// said to be the last; ends the guest at the first one that is refused,
+    /// which it does not get.
     #[must_use]
-    pub fn until(mut self, is_last: impl Fn(&T) -> bool + Send + 'static) -> Self {
+    pub fn until(
+        mut self,
+        is_last: impl FnMut(&T) -> Result<bool, String> + Send + 'static,
+    ) -> Self {
         self.is_last = Box::new(is_last);
         self
     }
@@ -214,7 +219,10 @@ where
         }
         match this.receiver.poll_receive(context) {
             Poll::Ready(Some(item)) => {
-                this.ending = (this.is_last)(&item);
+                this.ending = match (this.is_last)(&item) {
+                    Ok(is_last) => is_last,
+                    Err(why) => return Poll::Ready(Err(wasmtime::Error::msg(why))),
+                };
                 if let Some((rows, bytes)) = item.batch() {
                     this.counters.took(rows, bytes);
                 }

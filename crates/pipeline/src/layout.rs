@@ -4,7 +4,7 @@
 use crate::connector::bindings::StreamRequest;
 use crate::connector::bindings::types::{Format, SyncMode as WitSync, WriteMode as WitWrite};
 use crate::connector::{Connector, Role, SourceCalls};
-use crate::document::{self, Document, Streams, SyncMode, WriteMode};
+use crate::document::{self, Document, OnDataError, Streams, SyncMode, WriteMode};
 use crate::plan::StreamPlan;
 use crate::workshop::Made;
 use crate::{Error, Result};
@@ -98,6 +98,7 @@ pub(crate) async fn lay_out(
         partition_key: None,
         parallelism: document.resources.parallelism,
         accepts: accepts.clone(),
+        rejects: document.destination.on_data_error != OnDataError::Fail,
     };
     match &document.source.streams {
         Streams::All { .. } => {

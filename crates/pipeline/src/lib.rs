@@ -20,6 +20,7 @@ pub mod document;
 mod error;
 mod grants;
 mod layout;
+mod letter_rows;
 pub mod paths;
 mod place;
 pub mod plan;

@@ -16,8 +16,8 @@ use crate::connector::bindings::StreamRequest;
 use crate::connector::bindings::types::Format;
 use crate::connector::{Connector, Role};
 use crate::document::{
-    self, Diagnostics, Document, NewColumn, Nullability, OnDataError, Redactor, RemovedColumn,
-    SchemaEvolution, StateStore, TypeChange,
+    self, Diagnostics, Document, NewColumn, Nullability, Redactor, RemovedColumn, SchemaEvolution,
+    StateStore, TypeChange,
 };
 use crate::layout::{accepted, lay_out, sync_word};
 use crate::state::StateAt;
@@ -153,20 +153,13 @@ impl Plan {
 
     fn check_supported(&self) -> Result<()> {
         let destination = &self.document.destination;
-        if destination.on_data_error != OnDataError::Fail {
-            let message = format!(
-                "on_data_error: {} is not supported by {} with {}",
-                destination.on_data_error, self.source.name, self.destination.name
-            );
-            return Err(self.unsupported(message, "use on_data_error: fail"));
-        }
         let strict = SchemaEvolution {
             new_column: NewColumn::Fail,
             removed_column: RemovedColumn::Fail,
             type_change: TypeChange::Fail,
             nullability: Nullability::Fail,
         };
-        if destination.schema_evolution != strict {
+        if destination.schema_evolution != strict && !self.destination.spec.evolves {
             let message = format!(
                 "{} does not change the columns of what it has written, and schema_evolution \
                  asks for it",

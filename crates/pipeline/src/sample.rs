@@ -111,7 +111,7 @@ fn start(
         incoming = next;
         let transform = Arc::clone(transform);
         flow.spawn(&counters, transform.idle_timeout, async move {
-            blame(&transform, task.run().await)
+            blame(&transform, task.run(within_limits).await)
         });
     }
     incoming

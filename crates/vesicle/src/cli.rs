@@ -32,6 +32,8 @@ pub enum Command {
     State(StateArgs),
     /// Kill and disturb runs of a connector at every boundary, and look what is left
     Certify(CertifyArgs),
+    /// Look at the rows that could not be passed on, send them again, or discard them
+    DeadLetters(LettersArgs),
     /// Start a pipeline or a connector of your own
     New(NewArgs),
     /// Print the JSON Schema of the document, for editors
@@ -158,6 +160,70 @@ pub struct CertifyArgs {
     pub stride: u64,
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+#[derive(Args)]
+pub struct LettersArgs {
+    #[command(subcommand)]
+    pub action: LetterAction,
+}
+
+#[derive(Subcommand)]
+pub enum LetterAction {
+    /// Print dead letters, the oldest first, one a line
+    List(LettersOf),
+    /// Print all about a dead letter
+    Show(ShowArgs),
+    /// Send the rows of dead letters again, from where they failed; those that
+    /// succeed go
+    Replay(ReplayArgs),
+    /// Remove dead letters for good
+    Discard(DiscardArgs),
+}
+
+#[derive(Args)]
+pub struct LettersOf {
+    #[command(flatten)]
+    pub of: StateOf,
+    /// Only of this stream
+    #[arg(long)]
+    pub stream: Option<String>,
+    /// Only those that this run has kept
+    #[arg(long)]
+    pub run: Option<String>,
+}
+
+#[derive(Args)]
+pub struct ShowArgs {
+    #[command(flatten)]
+    pub of: StateOf,
+    /// Its number, as listed
+    #[arg(long)]
+    pub id: i64,
+}
+
+#[derive(Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub document: DocumentArgs,
+    /// Only of this stream
+    #[arg(long)]
+    pub stream: Option<String>,
+    /// Only those that this run has kept
+    #[arg(long)]
+    pub run: Option<String>,
+}
+
+#[derive(Args)]
+pub struct DiscardArgs {
+    #[command(flatten)]
+    pub of: LettersOf,
+    /// Only this one, by its number
+    #[arg(long)]
+    pub id: Option<i64>,
+    /// All of the pipeline
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ mod certify;
 mod check;
 mod cli;
 mod components;
+mod dead_letters;
 mod discover;
 mod inspect;
 mod memory;
@@ -54,6 +55,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::Components(args) => components::run(&args),
         Command::State(args) => state::run(args),
         Command::Certify(args) => certify::run(&args),
+        Command::DeadLetters(args) => dead_letters::run(args).await,
         Command::New(args) => new::run(&args),
         Command::Schema => schema::run(),
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use vesicle_flow::Stop;
+use vesicle_pipeline::document::OnDataError;
 use vesicle_pipeline::plan::Plan;
 use vesicle_pipeline::run::{self, Options, Progress, Report, Status};
 use vesicle_pipeline::{Exit, sample};
@@ -75,17 +76,43 @@ async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
             "interrupted after {} of this run were committed; run the same command to go on",
             count(rows, "row")
         );
+        print_rejected(&plan, &report);
         return Ok(Exit::Interrupted);
     }
     if args.document.output.output == Format::Text {
         print_summary(&report);
     }
+    print_rejected(&plan, &report);
     Ok(Exit::Success)
+}
+
+/// Says how many rows were left out, and what became of them.
+fn print_rejected(plan: &Plan, report: &Report) {
+    match plan.document.destination.on_data_error {
+        OnDataError::Fail => {}
+        OnDataError::Skip => {
+            let rows: u64 = report.streams.iter().map(|s| s.rows_rejected).sum();
+            if rows > 0 {
+                eprintln!(
+                    "left out {} with data errors (on_data_error: skip)",
+                    count(rows, "row")
+                );
+            }
+        }
+        OnDataError::Dlq => {
+            if report.dead_letters > 0 {
+                eprintln!(
+                    "kept {}; vesicle dead-letters list shows why",
+                    count(report.dead_letters, "dead letter")
+                );
+            }
+        }
+    }
 }
 
 /// Ctrl-C, or a request to terminate, ends the run at the next commit; once
 /// more ends it at once.
-fn listen(stop: Stop, bar: indicatif::ProgressBar) {
+pub fn listen(stop: Stop, bar: indicatif::ProgressBar) {
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
         let (Ok(mut interrupt), Ok(mut terminate)) = (

@@ -20,7 +20,8 @@ pub fn run(args: StateArgs) -> Result<Exit, Failed> {
     }
 }
 
-fn failed(error: StateError) -> Failed {
+/// The failure that an error of the state is.
+pub fn failed(error: StateError) -> Failed {
     Error::State(error).into()
 }
 
@@ -38,7 +39,8 @@ fn locate(from: &Path) -> Result<(StateAt, Option<String>), Failed> {
     Ok((at, Some(read.document.pipeline.value.clone())))
 }
 
-fn open(of: &StateOf) -> Result<(Arc<dyn State>, String), Failed> {
+/// The state, and the pipeline that is meant.
+pub fn open(of: &StateOf) -> Result<(Arc<dyn State>, String), Failed> {
     let (at, named) = locate(&of.from.from)?;
     let state = at.open_existing().map_err(failed)?;
     let pipeline = match of.pipeline.clone().or(named) {

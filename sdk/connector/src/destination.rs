@@ -6,6 +6,7 @@ use arrow_schema::SchemaRef;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::evolution::Evolution;
 use crate::frame::{Batch, Change, CommitRequest, Cursor, Reject};
 use crate::spec::{Spec, SyncMode, WriteMode};
 
@@ -34,6 +35,18 @@ pub struct LoadRequest {
     /// Whether an unfinished load is discarded, whoever began it. If not, it
     /// goes on.
     pub fresh: bool,
+    /// Whether a row that cannot be written is wanted as a reject. If not, the
+    /// first one is an error.
+    pub rejects: bool,
+    /// What happens where the rows have another shape than what is there. Only
+    /// a destination whose spec says that it evolves is asked for more than
+    /// the default.
+    pub evolution: Evolution,
+    /// Whether the rows are those that loads before could not write. They are
+    /// added to what these have written, by a load of its own: the cursors of
+    /// others stay, and so does a load of theirs under way. There is none where
+    /// a destination keeps one load of a stream and no cursors between loads.
+    pub replay: bool,
 }
 
 impl LoadRequest {
@@ -49,6 +62,9 @@ impl LoadRequest {
             schema,
             snapshot: None,
             fresh: false,
+            rejects: false,
+            evolution: Evolution::default(),
+            replay: false,
         }
     }
 }
@@ -123,8 +139,9 @@ pub struct Summary {
 pub enum Event {
     /// Data and cursor are durable.
     Committed(Receipt),
-    /// A row could not be written, or reached the destination as a reject.
-    Reject(Reject),
+    /// Rows could not be written, or reached the destination as rejects. The
+    /// host keeps them before anything that covers them is committed.
+    Rejects(Vec<Reject>),
 }
 
 /// Writes streams of rows somewhere, exactly once.
@@ -239,6 +256,18 @@ pub trait Writer {
         Err(Error::unsupported("format-unsupported", message))
     }
 
+    /// Finds out which of the rows that it has been given cannot be written.
+    /// Called before each commit, so that [`Writer::rejects`] can tell them
+    /// before the commit that covers them. A writer that finds out as it goes
+    /// need not write it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Writer::batch`].
+    async fn prepare(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Makes all that was written durable, together with the cursor, in one
     /// step that a crash cannot split. Durable when it returns.
     ///
@@ -248,7 +277,7 @@ pub trait Writer {
     async fn commit(&mut self, request: &CommitRequest) -> Result<Receipt>;
 
     /// The rows that could not be written since this was last asked. Asked
-    /// after each batch and before each receipt.
+    /// after each batch and before each commit; a commit finds no more.
     fn rejects(&mut self) -> Vec<Reject> {
         Vec::new()
     }

@@ -161,6 +161,7 @@ mod destination;
 mod drive;
 mod emitter;
 mod error;
+mod evolution;
 mod export;
 mod frame;
 mod ipc;
@@ -169,6 +170,7 @@ mod nearest;
 #[cfg(all(feature = "net", target_arch = "wasm32"))]
 pub mod net;
 mod outlet;
+mod row;
 mod size;
 mod source;
 mod spec;
@@ -187,9 +189,11 @@ pub use destination::{
 };
 pub use emitter::{Committed, Emitter};
 pub use error::{Category, Error, Result};
+pub use evolution::{Evolution, NewColumn, Nullability, RemovedColumn, TypeChange};
 pub use frame::{Batch, Change, CommitRequest, Cursor, Estimate, Frame, Operation, Reject};
 pub use ipc::{MAX_PAYLOAD, TARGET_PAYLOAD, decode_schema, encode_schema};
 pub use nearest::{nearest, nearest_hint};
+pub use row::row_to_json;
 pub use source::{Partition, Plan, Source, StreamInfo, StreamRequest};
 pub use spec::{Format, Opt, OptionKind, Spec, SyncMode, WriteMode};
 pub use transform::Transform;

@@ -49,6 +49,9 @@ pub struct StreamRequest {
     pub parallelism: u32,
     /// How batches may be written, best first. Arrow is always among them.
     pub accepts: Vec<Format>,
+    /// Whether a row that cannot be read is wanted as a reject. If not, the
+    /// first one is an error.
+    pub rejects: bool,
 }
 
 impl StreamRequest {
@@ -65,6 +68,7 @@ impl StreamRequest {
             partition_key: None,
             parallelism: 1,
             accepts: vec![Format::ArrowIpc],
+            rejects: false,
         }
     }
 }

@@ -186,6 +186,8 @@ pub struct Spec {
     pub emits: Vec<Format>,
     /// What a destination or transform takes, best first.
     pub takes: Vec<Format>,
+    /// Whether a destination brings rows of another shape to what is there.
+    pub evolves: bool,
 }
 
 impl Spec {
@@ -204,6 +206,7 @@ impl Spec {
             write_modes: Vec::new(),
             emits: vec![Format::ArrowIpc],
             takes: vec![Format::ArrowIpc],
+            evolves: false,
         }
     }
 
@@ -236,6 +239,12 @@ impl Spec {
     /// What it takes, best first.
     pub fn takes(mut self, formats: &[Format]) -> Self {
         self.takes = formats.to_vec();
+        self
+    }
+
+    /// It does what [`Evolution`](crate::Evolution) asks of a destination.
+    pub fn evolves(mut self) -> Self {
+        self.evolves = true;
         self
     }
 }

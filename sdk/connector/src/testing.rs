@@ -194,7 +194,7 @@ impl Loaded {
             .iter()
             .filter_map(|event| match event {
                 Event::Committed(receipt) => Some(receipt),
-                Event::Reject(_) => None,
+                Event::Rejects(_) => None,
             })
             .collect()
     }
@@ -203,9 +203,9 @@ impl Loaded {
     pub fn rejects(&self) -> Vec<&Reject> {
         self.events
             .iter()
-            .filter_map(|event| match event {
-                Event::Reject(reject) => Some(reject),
-                Event::Committed(_) => None,
+            .flat_map(|event| match event {
+                Event::Rejects(rejects) => rejects.as_slice(),
+                Event::Committed(_) => &[],
             })
             .collect()
     }

@@ -16,6 +16,7 @@ use crate::layout::{ColumnLayout, Projection};
 use crate::nulls::NullSet;
 use crate::options::Options;
 use crate::reading::{Rows, TextReader};
+use crate::rejected::Rejected;
 use crate::value;
 use crate::window::Window;
 
@@ -37,6 +38,12 @@ pub struct CsvReader {
     /// How many fields a row has.
     width: usize,
     nulls: NullSet,
+    /// Whether a row that cannot be read is no error.
+    rejects: bool,
+    rejected: Rejected,
+    /// How many records are converted one by one, since one of them does not
+    /// fit.
+    careful: usize,
 }
 
 impl CsvReader {
@@ -69,14 +76,20 @@ impl CsvReader {
             sources,
             width: names.len(),
             nulls: options.nulls.clone(),
+            rejects: options.rejects,
+            rejected: Rejected::default(),
+            careful: 0,
         })
     }
 
-    /// Converts the records that were looked at, column by column.
-    fn push_records(&mut self) -> Result<()> {
+    /// Converts the records that were looked at, column by column. Where one of
+    /// them does not fit and rejects are wanted, a single one becomes one; of
+    /// more nothing is converted, and `false` says so.
+    fn push_records(&mut self) -> Result<bool> {
         let records = self.scanner.records();
         let nulls = &self.nulls;
-        let mut rows = records.fields.len() / self.width;
+        let all = records.fields.len() / self.width;
+        let mut rows = all;
         let mut text_bytes = 0;
         let mut unfit = None;
         for (index, (source, column)) in
@@ -94,10 +107,25 @@ impl CsvReader {
             }
         }
         if let Some((index, misfit)) = unfit {
-            return Err(self.misfit(rows, index, misfit)?);
+            if !self.rejects {
+                return Err(self.misfit(rows, index, misfit)?);
+            }
+            self.batch.undo();
+            if all > 1 {
+                self.careful = all;
+                return Ok(false);
+            }
+            let reason = self.misfit(0, index, misfit)?;
+            self.rejected.add(self.scanner.text(), reason);
+            return Ok(true);
         }
         self.batch.end_rows(rows, text_bytes);
-        Ok(())
+        Ok(true)
+    }
+
+    /// Whether the record that was looked at belongs to the next batch.
+    fn is_full(&self) -> bool {
+        self.rejected.is_full() || self.batch.fill().is_full_for(self.scanner.length())
     }
 
     /// The error of a value of the records that were looked at, which the
@@ -126,25 +154,37 @@ impl CsvReader {
 
 impl TextReader for CsvReader {
     fn next(&mut self) -> Result<Option<Rows>> {
-        while self.scanner.peek()? && !self.batch.fill().is_full_for(self.scanner.length()) {
+        while self.scanner.peek()? && !self.is_full() {
             if self.scanner.records().fields.len() != self.width {
-                return Err(wrong_width(&self.scanner, self.width));
+                let reason = wrong_width(&self.scanner, self.width);
+                if !self.rejects {
+                    return Err(reason);
+                }
+                self.rejected.add(self.scanner.text(), reason);
+                self.careful = self.careful.saturating_sub(1);
+                self.scanner.advance();
+                continue;
             }
             // A text has at most the bytes of its record, so that a row which is
             // not of this batch is never among them.
             let mut fill = self.batch.fill();
             fill.add(1, self.scanner.length());
-            self.scanner.peek_more(self.width, |length| {
-                let fits = !fill.is_full_for(length);
-                if fits {
-                    fill.add(1, length);
-                }
-                fits
-            });
-            self.push_records()?;
-            self.scanner.advance();
+            if self.careful > 0 {
+                self.careful -= 1;
+            } else {
+                self.scanner.peek_more(self.width, |length| {
+                    let fits = !fill.is_full_for(length);
+                    if fits {
+                        fill.add(1, length);
+                    }
+                    fits
+                });
+            }
+            if self.push_records()? {
+                self.scanner.advance();
+            }
         }
-        if self.batch.rows() == 0 {
+        if self.batch.rows() == 0 && self.rejected.is_empty() {
             return Ok(None);
         }
         let place = TextPlace {
@@ -153,6 +193,7 @@ impl TextReader for CsvReader {
         };
         Ok(Some(Rows {
             batch: self.batch.finish()?,
+            rejects: self.rejected.take(),
             place,
         }))
     }

@@ -36,6 +36,10 @@ pub fn sample(path: &str, options: &Options) -> Result<Sample> {
         }
         let record = scanner.records();
         if record.fields.len() != columns.len() {
+            if options.rejects {
+                scanner.advance();
+                continue;
+            }
             return Err(wrong_width(&scanner, columns.len()));
         }
         for (field, (_, guess)) in record.fields.iter().zip(&mut columns) {

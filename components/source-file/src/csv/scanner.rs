@@ -140,6 +140,11 @@ impl Scanner {
         }
     }
 
+    /// The records that were looked at, as they stand in the file.
+    pub fn text(&self) -> &[u8] {
+        &self.window.bytes()[..self.length]
+    }
+
     /// How many bytes the records that were looked at take.
     pub fn length(&self) -> usize {
         self.length

@@ -92,6 +92,11 @@ impl Lines {
         })
     }
 
+    /// The line that was looked at, as it stands in the file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.window.bytes()[..self.length]
+    }
+
     /// Passes over the line that was looked at.
     pub fn advance(&mut self) {
         self.window.consume(self.length);

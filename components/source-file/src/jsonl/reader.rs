@@ -18,6 +18,7 @@ use crate::kind::Kind;
 use crate::layout::Projection;
 use crate::options::Options;
 use crate::reading::{Rows, TextReader};
+use crate::rejected::Rejected;
 use crate::value;
 use crate::window::Window;
 
@@ -26,6 +27,9 @@ pub struct JsonlReader {
     lines: Lines,
     batch: BatchBuilder,
     keys: Keys,
+    /// Whether a row that cannot be read is no error.
+    rejects: bool,
+    rejected: Rejected,
 }
 
 /// The keys that rows may have.
@@ -67,11 +71,15 @@ impl JsonlReader {
             lines,
             batch: BatchBuilder::new(&projection.wanted),
             keys: Keys::new(projection),
+            rejects: options.rejects,
+            rejected: Rejected::default(),
         })
     }
 
     fn push_row(&mut self) -> Result<()> {
-        let Self { lines, batch, keys } = self;
+        let Self {
+            lines, batch, keys, ..
+        } = self;
         let place = lines.place();
         let mut text_bytes = 0;
         keys.row += 1;
@@ -104,11 +112,20 @@ impl JsonlReader {
 
 impl TextReader for JsonlReader {
     fn next(&mut self) -> Result<Option<Rows>> {
-        while self.lines.peek()? && !self.batch.fill().is_full_for(self.lines.length()) {
-            self.push_row()?;
+        while self.lines.peek()?
+            && !self.rejected.is_full()
+            && !self.batch.fill().is_full_for(self.lines.length())
+        {
+            match self.push_row() {
+                Err(reason) if self.rejects => {
+                    self.batch.undo();
+                    self.rejected.add(self.lines.bytes(), reason);
+                }
+                pushed => pushed?,
+            }
             self.lines.advance();
         }
-        if self.batch.rows() == 0 {
+        if self.batch.rows() == 0 && self.rejected.is_empty() {
             return Ok(None);
         }
         let place = TextPlace {
@@ -117,6 +134,7 @@ impl TextReader for JsonlReader {
         };
         Ok(Some(Rows {
             batch: self.batch.finish()?,
+            rejects: self.rejected.take(),
             place,
         }))
     }

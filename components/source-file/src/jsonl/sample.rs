@@ -36,6 +36,11 @@ pub fn sample(path: &str, options: &Options) -> Result<Sample> {
                 whole: false,
             });
         }
+        let is_whole = |text| each_entry(lines.place(), text, |_, _| Ok(()));
+        if options.rejects && lines.text().and_then(is_whole).is_err() {
+            lines.advance();
+            continue;
+        }
         each_entry(lines.place(), lines.text()?, |key, value| {
             let place = places.get(key).copied().unwrap_or_else(|| {
                 places.insert(key.to_owned(), columns.len());

@@ -5,6 +5,7 @@ mod errors;
 mod jsonl;
 mod parquet;
 mod property;
+mod rejects;
 mod several;
 
 use std::fs;

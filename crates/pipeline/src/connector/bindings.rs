@@ -37,6 +37,13 @@ pub mod destination {
 pub use destination::exports::vesicle::connector::destination::{
     Event, Load, LoadRequest, PartitionCursor, Receipt, Summary,
 };
+/// What a destination does where rows have another shape.
+pub mod evolution {
+    pub use super::destination::exports::vesicle::connector::destination::{
+        NewColumn, Nullability, RemovedColumn, SchemaEvolution, TypeChange,
+    };
+}
+
 pub use source::exports::vesicle::connector::source::{
     Partition, ReadPlan, StreamInfo, StreamRequest,
 };

@@ -48,7 +48,7 @@ impl Weigh for Event {
     fn weight(&self) -> usize {
         match self {
             Self::Committed(receipt) => receipt.cursor.len() + OVERHEAD,
-            Self::Reject(reject) => reject_weight(reject),
+            Self::Rejects(rejects) => rejects.iter().map(reject_weight).sum(),
         }
     }
 }

@@ -21,6 +21,26 @@ use bindings::types::{Error as GuestError, ErrorCategory, Spec};
 
 use crate::session::SessionGrant;
 
+/// The word for a category of errors, as it is kept and shown.
+#[must_use]
+pub fn category_word(category: ErrorCategory) -> &'static str {
+    match category {
+        ErrorCategory::Configuration => "configuration",
+        ErrorCategory::Authentication => "authentication",
+        ErrorCategory::Permission => "permission",
+        ErrorCategory::NotFound => "not-found",
+        ErrorCategory::Unavailable => "unavailable",
+        ErrorCategory::Timeout => "timeout",
+        ErrorCategory::Throttled => "throttled",
+        ErrorCategory::Data => "data",
+        ErrorCategory::Schema => "schema",
+        ErrorCategory::Conflict => "conflict",
+        ErrorCategory::Unsupported => "unsupported",
+        ErrorCategory::Exhausted => "exhausted",
+        ErrorCategory::Internal => "internal",
+    }
+}
+
 /// What a connector does in a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -20,10 +20,9 @@ use wasmtime::component::{
 use super::bindings::destination::DestinationComponent;
 use super::bindings::source::SourceComponent;
 use super::bindings::transform::TransformComponent;
-use super::bindings::types::{Error as GuestError, Frame};
+use super::bindings::types::{CommitRequest, Error as GuestError, Frame};
 use super::bindings::{Event, Load, Partition, StreamRequest};
 use super::future::Handover;
-use super::limits::within_limits;
 use super::{Connector, Failure};
 
 /// How long a guest may take to say how it went once its stream is closed from
@@ -237,12 +236,15 @@ pub struct TransformTask {
 }
 
 impl TransformTask {
-    /// Passes frames on until there are no more.
+    /// Passes frames on, through `valve`, until there are no more.
     ///
     /// # Errors
     ///
     /// The connector's, or [`Failure::Unheard`].
-    pub async fn run(self) -> Result<(), Failure> {
+    pub async fn run(
+        self,
+        valve: impl FnMut(Frame) -> Pass<Frame> + Send + 'static,
+    ) -> Result<(), Failure> {
         let mut instance = instantiate(&self.connector).await?;
         let exports = instance.exports;
         let Self {
@@ -271,7 +273,7 @@ impl TransformTask {
                             Ok(emission) => emission,
                             Err(error) => return Ok(Err(error)),
                         };
-                        let (intake, ended) = Intake::new(outgoing, counters, within_limits);
+                        let (intake, ended) = Intake::new(outgoing, counters, valve);
                         drain(accessor, emission, intake, ended, || queue.is_closed())
                             .await
                             .map(Ok)
@@ -307,12 +309,18 @@ pub struct WriteTask {
 
 impl WriteTask {
     /// Writes until there are no more frames or, once an end is asked for,
-    /// until the next commit, however much waits behind it.
+    /// until the next commit, however much waits behind it. `before_commit`
+    /// sees each request before the destination does; events go through
+    /// `valve`.
     ///
     /// # Errors
     ///
     /// The connector's.
-    pub async fn run(self) -> Result<(), Failure> {
+    pub async fn run(
+        self,
+        mut before_commit: impl FnMut(&CommitRequest) -> Result<(), String> + Send + 'static,
+        valve: impl FnMut(Event) -> Pass<Event> + Send + 'static,
+    ) -> Result<(), Failure> {
         let mut instance = instantiate(&self.connector).await?;
         let exports = instance.exports;
         let Self {
@@ -334,7 +342,11 @@ impl WriteTask {
                     .run_concurrent(async |accessor| {
                         let outlet =
                             Outlet::new(incoming, Arc::clone(&counters)).until(move |frame| {
-                                matches!(frame, Frame::Commit(_)) && stop.is_asked()
+                                let Frame::Commit(request) = frame else {
+                                    return Ok(false);
+                                };
+                                before_commit(request)?;
+                                Ok(stop.is_asked())
                             });
                         let frames =
                             accessor.with(|mut store| StreamReader::new(&mut store, outlet))?;
@@ -346,7 +358,7 @@ impl WriteTask {
                             Ok(emission) => emission,
                             Err(error) => return Ok(Err(error)),
                         };
-                        let (intake, ended) = Intake::new(events, counters, Pass::On);
+                        let (intake, ended) = Intake::new(events, counters, valve);
                         drain(accessor, emission, intake, ended, || queue.is_closed())
                             .await
                             .map(Ok)

@@ -135,7 +135,7 @@ choice! {
     pub enum Nullability, NULLABILITY {
         /// The destination's column is allowed to be NULL.
         Allow = "allow",
-        /// The run fails.
+        /// A NULL that comes is a data error of its row.
         Fail = "fail",
     }
 }

@@ -23,6 +23,13 @@ pub const ALL: &[&str] = &[
     "finished",
 ];
 
+/// The point between abandoning a run and beginning another.
+pub const OF_FRESH: &str = "fresh-asked";
+
+/// The points that a commit which covers dead letters meets between those of
+/// [`ALL`].
+pub const OF_LETTERS: &[&str] = &["letters-stored", "commit-prepared"];
+
 /// Where a connector has just sent something to a server: between any two
 /// statements, those of one transaction among them.
 pub const SESSION_WRITE: &str = "session-write";
@@ -57,7 +64,13 @@ impl Wanted {
 
 /// Dies or stands still here, if asked to.
 pub(crate) fn fail_point(name: &str) {
-    debug_assert!(ALL.contains(&name) || name == SESSION_WRITE, "{name}");
+    debug_assert!(
+        ALL.iter()
+            .chain(OF_LETTERS)
+            .chain(&[OF_FRESH, SESSION_WRITE])
+            .any(|known| *known == name),
+        "{name}"
+    );
     let Some(wanted) = WANTED.as_ref().filter(|wanted| wanted.point == name) else {
         return;
     };

@@ -8,10 +8,13 @@ pub mod fail_point;
 mod partition;
 mod policy;
 mod progress;
+mod rejects;
+mod replay;
 mod report;
 mod stream;
 
 pub use progress::{Notices, Progress, Reading, StreamProgress};
+pub use replay::{Replayed, replay};
 pub use report::{Report, Status, StreamReport};
 
 use std::path::Path;
@@ -95,6 +98,7 @@ pub async fn run(
         status,
         resumed,
         error,
+        dead_letters: state.letter_count(&run.id).unwrap_or_default(),
         streams,
         audit: plan.audit.entries(),
         audit_dropped: plan.audit.dropped(),
@@ -164,7 +168,9 @@ fn prepare(
                 rows(run.rows)
             ));
             state.end_run(&run.id, RunStatus::Abandoned, None)?;
-            (state.begin_run(name, destination)?, false)
+            let begun = state.begin_run(name, destination)?;
+            fail_point::fail_point(fail_point::OF_FRESH);
+            (begun, false)
         }
         Some(run) => {
             let resumed = state.resume_run(&run.id, destination)?;

@@ -9,11 +9,13 @@ use vesicle_flow::{Counters, Doing, Flow, Receiver, Sender, Stop, queue};
 use super::fail_point::fail_point;
 use super::policy::Policy;
 use super::progress::StreamProgress;
-use crate::connector::bindings::types::{Frame, SyncMode};
+use super::rejects::Rejects;
+use crate::connector::bindings::types::{CommitRequest, Frame, SyncMode};
 use crate::connector::bindings::{Event, Load, Partition, Receipt, StreamRequest};
 use crate::connector::{
     CommittedCursors, Connector, Failure, ReadTask, Role, TransformTask, WriteTask,
 };
+use crate::document::OnDataError;
 use crate::plan::Plan;
 use crate::state::{self, Slice, State};
 use crate::{Error, Result};
@@ -36,7 +38,8 @@ pub(crate) struct Move<'a> {
     pub stop: &'a Stop,
 }
 
-type StageError = (Role, String, Failure);
+/// A failure of a stage, and whose it is.
+pub(crate) type StageError = (Role, String, Failure);
 
 /// Attaches to a failure whose it is. A stage that was not heard is no failure
 /// of its own: whoever did not listen has one.
@@ -49,8 +52,28 @@ fn blame<T>(connector: &Connector, done: Result<T, Failure>) -> Result<Option<T>
 }
 
 impl Move<'_> {
-    /// Moves the partition. `true` means to its end.
+    /// Moves the partition from the source on. `true` means to its end.
     pub async fn run(self) -> Result<bool> {
+        let policy = self.plan.document.destination.on_data_error;
+        let source = |flow: &mut Flow<StageError>, frames, committed, rejects: &Arc<Rejects>| {
+            self.spawn_source(flow, frames, committed, rejects);
+        };
+        self.through(policy, 0, source).await
+    }
+
+    /// Moves frames that `spawn` makes through the transforms from one on, and
+    /// into the destination. `true` means to the last commit.
+    pub async fn through(
+        &self,
+        policy: OnDataError,
+        first: usize,
+        spawn: impl FnOnce(
+            &mut Flow<StageError>,
+            Sender<Frame>,
+            mpsc::UnboundedReceiver<String>,
+            &Arc<Rejects>,
+        ),
+    ) -> Result<bool> {
         let (plan, stream) = (self.plan, self.request.name.clone());
         let mut flow = Flow::<StageError>::default();
         let queues = plan.transforms.len() + 1;
@@ -59,18 +82,27 @@ impl Move<'_> {
 
         let (committed, committed_cursors) = mpsc::unbounded_channel();
         let (frames, mut incoming) = new_queue();
-        self.spawn_source(&mut flow, frames, committed_cursors);
-        for transform in &plan.transforms {
+        let rejects = Arc::new(self.rejects(policy));
+        spawn(&mut flow, frames, committed_cursors, &rejects);
+        for transform in plan.transforms.iter().skip(first) {
             let (outgoing, next) = new_queue();
-            self.spawn_transform(&mut flow, transform, incoming, outgoing);
+            self.spawn_transform(&mut flow, transform, incoming, outgoing, &rejects);
             incoming = next;
         }
         let (events, receipts) = queue(EVENTS, self.progress.gauge.clone());
-        self.spawn_destination(&mut flow, incoming, events);
-        let ended = self.spawn_receipts(&mut flow, receipts, committed);
+        self.spawn_destination(&mut flow, incoming, events, &rejects);
+        let ended = self.spawn_receipts(&mut flow, receipts, committed, &rejects);
         flow.join(self.stop)
             .await
-            .map_err(|failure| Error::of_flow(&stream, failure))?;
+            .map_err(|failure| match rejects.fault() {
+                Some((role, component, failure)) => Error::Connector {
+                    role,
+                    component,
+                    stream: Some(stream.clone()),
+                    failure,
+                },
+                None => Error::of_flow(&stream, failure),
+            })?;
         let ended = ended.await.unwrap_or(false);
         if !ended && !self.stop.is_asked() {
             return Err(Error::Connector {
@@ -85,6 +117,24 @@ impl Move<'_> {
         Ok(ended)
     }
 
+    fn slice(&self) -> Slice {
+        Slice {
+            run: self.run.to_owned(),
+            stream: self.request.name.clone(),
+            partition: self.partition.id.clone(),
+        }
+    }
+
+    fn rejects(&self, policy: OnDataError) -> Rejects {
+        Rejects::new(
+            policy,
+            Arc::clone(self.state),
+            self.slice(),
+            self.sequence,
+            self.plan.redactor.clone(),
+        )
+    }
+
     fn counters(&self, name: &str) -> Arc<Counters> {
         let counters = Counters::new(name);
         self.progress.add_stage(&counters);
@@ -96,15 +146,19 @@ impl Move<'_> {
         flow: &mut Flow<StageError>,
         frames: Sender<Frame>,
         committed: mpsc::UnboundedReceiver<String>,
+        rejects: &Arc<Rejects>,
     ) {
         let source = Arc::clone(&self.plan.source);
         let idle_timeout = source.idle_timeout;
         let counters = self.counters(&format!("source {}", source.name));
+        let (taking, from) = (Arc::clone(rejects), Arc::clone(&source));
+        let take_reject = move |passed, reject| taking.take(&from, passed, vec![reject]);
         let policy = Policy::new(
             self.plan.document.checkpoint,
             self.stop.clone(),
             Arc::clone(self.progress),
             self.cursor.clone(),
+            Arc::new(take_reject),
         );
         if self.request.sync_mode == SyncMode::Cdc {
             // Nothing may happen for hours.
@@ -140,6 +194,7 @@ impl Move<'_> {
         transform: &Arc<Connector>,
         incoming: Receiver<Frame>,
         outgoing: Sender<Frame>,
+        rejects: &Arc<Rejects>,
     ) {
         let transform = Arc::clone(transform);
         let idle_timeout = transform.idle_timeout;
@@ -151,8 +206,9 @@ impl Move<'_> {
             outgoing,
             counters: Arc::clone(&counters),
         };
+        let valve = rejects.of_transform(&transform);
         flow.spawn_thread(&counters, idle_timeout, async move {
-            blame(&transform, task.run().await)?;
+            blame(&transform, task.run(valve).await)?;
             Ok(())
         });
     }
@@ -162,6 +218,7 @@ impl Move<'_> {
         flow: &mut Flow<StageError>,
         incoming: Receiver<Frame>,
         events: Sender<Event>,
+        rejects: &Arc<Rejects>,
     ) {
         let destination = Arc::clone(&self.plan.destination);
         let idle_timeout = destination.idle_timeout;
@@ -175,8 +232,15 @@ impl Move<'_> {
             counters: Arc::clone(&counters),
             stop: self.stop.clone(),
         };
+        let valve = rejects.of_destination(&destination);
+        let (rejects, asked) = (Arc::clone(rejects), Arc::clone(&destination));
+        let mut number = 0;
+        let before_commit = move |request: &CommitRequest| {
+            number += 1;
+            rejects.before_commit(&asked, number, request)
+        };
         flow.spawn_thread(&counters, idle_timeout, async move {
-            blame(&destination, task.run().await)?;
+            blame(&destination, task.run(before_commit, valve).await)?;
             Ok(())
         });
     }
@@ -188,15 +252,13 @@ impl Move<'_> {
         flow: &mut Flow<StageError>,
         mut receipts: Receiver<Event>,
         committed: mpsc::UnboundedSender<String>,
+        rejects: &Arc<Rejects>,
     ) -> tokio::sync::oneshot::Receiver<bool> {
         let destination = Arc::clone(&self.plan.destination);
         let state = Arc::clone(self.state);
         let progress = Arc::clone(self.progress);
-        let slice = Slice {
-            run: self.run.to_owned(),
-            stream: self.request.name.clone(),
-            partition: self.partition.id.clone(),
-        };
+        let slice = self.slice();
+        let rejects = Arc::clone(rejects);
         let mut sequence = self.sequence;
         let (ended, has_ended) = tokio::sync::oneshot::channel();
         let idle_timeout = destination.idle_timeout;
@@ -206,15 +268,9 @@ impl Move<'_> {
         flow.spawn(&counters, idle_timeout, async move {
             let mut last = false;
             while let Some(event) = receipts.receive().await {
-                let receipt = match event {
-                    Event::Committed(receipt) => receipt,
-                    Event::Reject(reject) => {
-                        return Err((
-                            destination.role,
-                            destination.name.clone(),
-                            reject.reason.into(),
-                        ));
-                    }
+                // Rejects are taken before they come here.
+                let Event::Committed(receipt) = event else {
+                    continue;
                 };
                 fail_point("committed");
                 sequence += 1;
@@ -224,6 +280,7 @@ impl Move<'_> {
                 store(&state, &slice, sequence, receipt)
                     .await
                     .map_err(|failure| (destination.role, destination.name.clone(), failure))?;
+                progress.rejected(rejects.committed(sequence));
                 fail_point("state-moved");
                 // A source that has ended does not listen any more.
                 let _ = committed.send(cursor);

@@ -11,9 +11,13 @@ use vesicle_flow::{Pass, Sender, Stop};
 
 use super::fail_point::fail_point;
 use super::progress::StreamProgress;
-use crate::connector::bindings::types::{CommitRequest, Frame};
+use super::rejects::kept;
+use crate::connector::bindings::types::{CommitRequest, Frame, Reject};
 use crate::connector::{frame, limits};
 use crate::document::Checkpoint;
+
+/// Takes the rejects of a source that has been asked for so many commits.
+type TakeReject = Arc<dyn Fn(u64, Reject) -> Result<(), String> + Send + Sync>;
 
 /// Follows the frames of one partition and decides.
 #[derive(Clone)]
@@ -21,6 +25,7 @@ pub(crate) struct Policy {
     limits: Checkpoint,
     stop: Stop,
     progress: Arc<StreamProgress>,
+    take_reject: TakeReject,
     since: Arc<Mutex<Since>>,
 }
 
@@ -33,6 +38,8 @@ struct Since {
     standing: Option<String>,
     /// The newest cursor of all.
     newest: String,
+    /// How many requests there have been.
+    requests: u64,
 }
 
 impl Policy {
@@ -41,17 +48,20 @@ impl Policy {
         stop: Stop,
         progress: Arc<StreamProgress>,
         cursor: Option<String>,
+        take_reject: TakeReject,
     ) -> Self {
         Self {
             limits,
             stop,
             progress,
+            take_reject,
             since: Arc::new(Mutex::new(Since {
                 at: Instant::now(),
                 rows: 0,
                 bytes: 0,
                 standing: None,
                 newest: cursor.unwrap_or_default(),
+                requests: 0,
             })),
         }
     }
@@ -93,6 +103,13 @@ impl Policy {
             }
             // A source has no business to ask for commits.
             Frame::Commit(_) => Pass::Kept,
+            Frame::Reject(reject) => {
+                since.standing = None;
+                since.rows = since.rows.saturating_add(1);
+                since.bytes += reject.row.len() as u64;
+                self.progress.read(1, 0);
+                kept((self.take_reject)(since.requests, reject))
+            }
             frame => {
                 if let Some(batch) = frame::batch(&frame) {
                     since.standing = None;
@@ -130,6 +147,7 @@ impl Policy {
                 // checkpoint and its request. No room means no silence.
                 let request = since.request(cursor.clone());
                 if frames.try_send(request).is_err() {
+                    since.requests -= 1;
                     since.rows = rows;
                     since.standing = Some(cursor);
                 }
@@ -144,6 +162,7 @@ const MIN_INTERVAL: std::time::Duration = std::time::Duration::from_millis(10);
 impl Since {
     fn request(&mut self, cursor: String) -> Frame {
         fail_point("commit-requested");
+        self.requests += 1;
         self.at = Instant::now();
         self.rows = 0;
         self.bytes = 0;
@@ -168,7 +187,8 @@ mod tests {
             rows: Some(rows),
             interval,
         };
-        Policy::new(limits, Stop::default(), Arc::default(), None)
+        let take = Arc::new(|_, _| Ok(()));
+        Policy::new(limits, Stop::default(), Arc::default(), None, take)
     }
 
     fn batch(rows: u64) -> Frame {

@@ -30,6 +30,7 @@ pub struct StreamProgress {
     bytes_read: AtomicU64,
     rows_committed: AtomicU64,
     bytes_committed: AtomicU64,
+    rows_rejected: AtomicU64,
     commits: AtomicU64,
     /// Bytes that are there to read, or zero where nobody knows.
     bytes_in_all: AtomicU64,
@@ -120,6 +121,14 @@ impl StreamProgress {
         self.rows_committed.fetch_add(rows, Relaxed);
         self.bytes_committed.fetch_add(bytes, Relaxed);
         self.commits.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn rejected(&self, rows: u64) {
+        self.rows_rejected.fetch_add(rows, Relaxed);
+    }
+
+    pub(crate) fn rows_rejected(&self) -> u64 {
+        self.rows_rejected.load(Relaxed)
     }
 
     pub(crate) fn expect(&self, bytes: u64) {

@@ -20,6 +20,8 @@ pub struct Report {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Dead letters of the run, over all the times it was resumed.
+    pub dead_letters: u64,
     /// The streams, in order.
     pub streams: Vec<StreamReport>,
     /// What the components reached for.
@@ -61,6 +63,9 @@ pub struct StreamReport {
     pub bytes_read: u64,
     /// Rows that this run made durable.
     pub rows_written: u64,
+    /// Rows that this run left out, `on_data_error: skip` or `dlq`, as far as a
+    /// commit covers them.
+    pub rows_rejected: u64,
     /// Commits of this run.
     pub commits: u64,
     /// Rows of the whole load, over all its runs, once it is complete.

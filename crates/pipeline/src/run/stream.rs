@@ -13,9 +13,11 @@ use super::progress::{Progress, StreamProgress};
 use super::report::StreamReport;
 use crate::Result;
 use crate::connector::bindings::types::{SyncMode, WriteMode as WitWrite};
-use crate::connector::bindings::{Load, LoadRequest, ReadPlan};
+use crate::connector::bindings::{Load, LoadRequest, ReadPlan, evolution as wit};
 use crate::connector::{DestinationCalls, Failure};
-use crate::document::WriteMode;
+use crate::document::{
+    NewColumn, Nullability, OnDataError, RemovedColumn, SchemaEvolution, TypeChange, WriteMode,
+};
 use crate::plan::{Plan, StreamPlan};
 use crate::shape::{Shape, by};
 use crate::state::{AdoptedCursor, Start, State, StreamStatus};
@@ -59,6 +61,7 @@ impl Context<'_> {
             rows_read: progress.rows_read(),
             bytes_read: progress.bytes_read(),
             rows_written: progress.rows_committed(),
+            rows_rejected: progress.rows_rejected(),
             commits: progress.commits(),
             retries,
             queue_peak_bytes: progress.gauge.peak() as u64,
@@ -186,6 +189,9 @@ impl Context<'_> {
             schema,
             snapshot: read.snapshot.clone(),
             fresh: *fresh,
+            rejects: self.plan.document.destination.on_data_error != OnDataError::Fail,
+            evolution: evolution(self.plan.document.destination.schema_evolution),
+            replay: false,
         };
         let load = destination.begin(&request).await?;
         *fresh = false;
@@ -211,6 +217,7 @@ impl Context<'_> {
         };
         self.state
             .begin_stream(self.run, name, read.snapshot.as_deref(), start)?;
+        self.state.take_over(self.run, name, &load.run)?;
         let cursors: Vec<_> = load
             .cursors
             .iter()
@@ -279,5 +286,29 @@ impl Context<'_> {
             .buffer_unordered(at_once)
             .try_fold(true, |all, ended| async move { Ok(all && ended) })
             .await
+    }
+}
+
+/// What the document says of other shapes, as the contract has it.
+pub(crate) fn evolution(policy: SchemaEvolution) -> wit::SchemaEvolution {
+    wit::SchemaEvolution {
+        new_column: match policy.new_column {
+            NewColumn::Add => wit::NewColumn::Add,
+            NewColumn::Ignore => wit::NewColumn::Ignore,
+            NewColumn::Fail => wit::NewColumn::Fail,
+        },
+        removed_column: match policy.removed_column {
+            RemovedColumn::Ignore => wit::RemovedColumn::Ignore,
+            RemovedColumn::Fail => wit::RemovedColumn::Fail,
+        },
+        type_change: match policy.type_change {
+            TypeChange::Coerce => wit::TypeChange::Coerce,
+            TypeChange::Fail => wit::TypeChange::Fail,
+            TypeChange::Null => wit::TypeChange::Null,
+        },
+        nullability: match policy.nullability {
+            Nullability::Allow => wit::Nullability::Allow,
+            Nullability::Fail => wit::Nullability::Fail,
+        },
     }
 }

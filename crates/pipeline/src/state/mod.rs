@@ -37,7 +37,7 @@ pub use lock::RunLock;
 pub use model::{
     AdoptedCursor, Claim, Letter, LetterQuery, MovedCursor, NewLetter, PartitionState,
     PipelineState, PipelineSummary, Receipt, Removed, Run, RunStatus, Slice, Start, StreamState,
-    StreamStatus,
+    StreamStatus, replays_of,
 };
 pub use postgres::{Address, PostgresState, ServerError};
 pub use sqlite::SqliteState;

@@ -284,9 +284,19 @@ pub struct Removed {
     pub letters: u64,
 }
 
+/// The name under which the replays of a pipeline's dead letters are kept: that
+/// of no pipeline.
+#[must_use]
+pub fn replays_of(pipeline: &str) -> String {
+    format!("{pipeline}/dead-letters")
+}
+
 /// A row that could not be passed on, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewLetter {
+    /// Who could not pass it on, `source orders`: the row has the shape of what
+    /// goes into that stage.
+    pub stage: String,
     /// The row, as JSON or as found.
     pub row: String,
     /// The category of the error.
@@ -310,6 +320,9 @@ pub struct Letter {
     pub stream: String,
     /// The partition.
     pub partition: String,
+    /// Who could not pass it on; see [`NewLetter::stage`]. Empty if it was kept
+    /// before that was noted.
+    pub stage: String,
     /// The row, as JSON or as found.
     pub row: String,
     /// The category of the error.
@@ -323,17 +336,22 @@ pub struct Letter {
     pub at: Timestamp,
 }
 
-/// Which dead letters to list.
+/// Which dead letters are meant: those of a pipeline and of its replays that
+/// are complete.
 #[derive(Clone, Debug, Default)]
 pub struct LetterQuery {
     /// The pipeline.
     pub pipeline: String,
+    /// Only this one.
+    pub id: Option<i64>,
+    /// Only those that this replay has claimed.
+    pub claimed_by: Option<String>,
     /// Only of this stream.
     pub stream: Option<String>,
     /// Only of this run.
     pub run: Option<String>,
     /// Only with a larger number than this.
     pub after: Option<i64>,
-    /// How many at most.
+    /// How many at most; 0 for all.
     pub limit: u32,
 }

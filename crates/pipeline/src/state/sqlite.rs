@@ -256,6 +256,10 @@ impl State for SqliteState {
         self.transact(|transaction| cursors::adopt(transaction, run, stream, adopted))
     }
 
+    fn take_over(&self, run: &str, stream: &str, load_run: &str) -> Result<(), StateError> {
+        self.transact(|transaction| letters::take_over(transaction, run, stream, load_run))
+    }
+
     fn add_letters(
         &self,
         slice: &Slice,
@@ -267,6 +271,14 @@ impl State for SqliteState {
 
     fn letters(&self, query: &LetterQuery) -> Result<Vec<Letter>, StateError> {
         self.read(|transaction| letters::list(transaction, query))
+    }
+
+    fn claim_letters(&self, run: &str, query: &LetterQuery) -> Result<u64, StateError> {
+        self.transact(|transaction| letters::claim(transaction, run, query))
+    }
+
+    fn remove_letters(&self, query: &LetterQuery) -> Result<u64, StateError> {
+        self.transact(|transaction| letters::remove(transaction, query))
     }
 
     fn letter_count(&self, run: &str) -> Result<u64, StateError> {

@@ -119,6 +119,16 @@ pub trait State: Send + Sync {
         cursors: &[AdoptedCursor],
     ) -> Result<Vec<MovedCursor>, StateError>;
 
+    /// Notes which run has begun the load that a stream of a run is written
+    /// with. If it is another one, its letters of the stream become this run's.
+    /// The letters of abandoned runs that did not complete the stream are
+    /// discarded: their rows are read again. To be called between
+    /// [`State::begin_stream`] and [`State::adopt`].
+    ///
+    /// # Errors
+    /// [`StateError::WrongStatus`] if the run is not running.
+    fn take_over(&self, run: &str, stream: &str, load_run: &str) -> Result<(), StateError>;
+
     /// Stores rows that could not be passed on, pending until the commit of
     /// this number.
     ///
@@ -136,6 +146,21 @@ pub trait State: Send + Sync {
     /// # Errors
     /// Only if the state cannot be read.
     fn letters(&self, query: &LetterQuery) -> Result<Vec<Letter>, StateError>;
+
+    /// Claims settled dead letters for a replay, a running run: those that no
+    /// replay has claimed, and of which a stage after the source had the row.
+    /// How many.
+    ///
+    /// # Errors
+    /// [`StateError::WrongStatus`] if the run is not running.
+    fn claim_letters(&self, run: &str, query: &LetterQuery) -> Result<u64, StateError>;
+
+    /// Removes settled dead letters. Those that a replay has claimed only if
+    /// the query asks for these. How many.
+    ///
+    /// # Errors
+    /// Only if the state cannot be written.
+    fn remove_letters(&self, query: &LetterQuery) -> Result<u64, StateError>;
 
     /// How many dead letters of a run are settled.
     ///

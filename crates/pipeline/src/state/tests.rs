@@ -42,6 +42,7 @@ fn adopted(partition: &str, cursor: &str) -> AdoptedCursor {
 
 fn letter(row: &str) -> NewLetter {
     NewLetter {
+        stage: "source numbers".to_owned(),
         row: row.to_owned(),
         category: "data".to_owned(),
         code: "csv-bad-number".to_owned(),

@@ -27,6 +27,8 @@ pub struct Document {
     pub format: String,
     /// The `write_mode`.
     pub mode: String,
+    /// More of the destination: lines that end and are indented.
+    pub destination: String,
     /// The `checkpoint`, if not the default.
     pub checkpoint: Option<String>,
 }
@@ -42,6 +44,7 @@ impl Document {
             out: "out".into(),
             format: format.into(),
             mode: mode.into(),
+            destination: String::new(),
             checkpoint: None,
         }
     }
@@ -59,9 +62,16 @@ impl Document {
              pipeline: {}\n\
              source:\n  use: source-file\n  config: {{ path: {:?}{} }}\n  streams: [{}]\n\
              destination:\n  use: dest-file\n  config: {{ path: {}, format: {} }}\n  \
-             write_mode: {}\n\
+             write_mode: {}\n{}\
              state: {{ backend: sqlite, connection: state.db }}\n",
-            self.name, self.path, self.source, self.stream, self.out, self.format, self.mode
+            self.name,
+            self.path,
+            self.source,
+            self.stream,
+            self.out,
+            self.format,
+            self.mode,
+            self.destination
         );
         if let Some(checkpoint) = &self.checkpoint {
             writeln!(text, "checkpoint: {checkpoint}").unwrap();

@@ -1,7 +1,8 @@
 //! Writes the frames of one partition.
 //!
-//! Invariants: each commit request is answered by one receipt, in order, after
-//! its rejects; a receipt repeats the request's cursor.
+//! Invariants: each commit request is answered by one receipt, in order; the
+//! host has its rejects before the commit is made; a receipt repeats the
+//! request's cursor.
 
 use futures::{Stream, StreamExt};
 
@@ -31,7 +32,7 @@ pub(crate) async fn write<W: Writer>(
             Frame::Changes(change, batch) => {
                 writer.changes(change, unpacker.batch(batch)?).await?;
             }
-            Frame::Reject(reject) => events.send(Event::Reject(reject)).await?,
+            Frame::Reject(reject) => events.send(Event::Rejects(vec![reject])).await?,
             // What it covers becomes durable with the commit request to come.
             Frame::Checkpoint(_) | Frame::Settle(_) => {}
             Frame::Commit(request) => {
@@ -49,6 +50,8 @@ async fn commit<W: Writer>(
     request: &CommitRequest,
     events: &mut Outlet<Event>,
 ) -> Result<()> {
+    writer.prepare().await?;
+    report(writer, events).await?;
     let receipt = writer.commit(request).await?;
     if receipt.cursor != request.cursor || receipt.last != request.last {
         let message = format!(
@@ -57,16 +60,19 @@ async fn commit<W: Writer>(
         );
         return Err(Error::internal("wrong-receipt", message));
     }
-    report(writer, events).await?;
+    if !writer.rejects().is_empty() {
+        let message = "the destination has refused rows when they were committed already";
+        return Err(Error::internal("late-rejects", message));
+    }
     events.send(Event::Committed(receipt)).await
 }
 
 /// Tells of the rows that could not be written.
 async fn report<W: Writer>(writer: &mut W, events: &mut Outlet<Event>) -> Result<()> {
-    for reject in writer.rejects() {
-        events.send(Event::Reject(reject)).await?;
+    match writer.rejects() {
+        none if none.is_empty() => Ok(()),
+        rejects => events.send(Event::Rejects(rejects)).await,
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -179,7 +185,7 @@ mod tests {
                 bytes: 8 * rows,
             })
         };
-        let second = Event::Reject(reject("second"));
+        let second = Event::Rejects(vec![reject("second")]);
         assert_eq!(
             events,
             [second, receipt("1", false, 2), receipt("2", true, 0)]
@@ -189,7 +195,7 @@ mod tests {
     #[test]
     fn rejects_that_reach_the_destination_come_back_as_events() {
         let (events, _) = written(Counting::default(), vec![Frame::Reject(reject("upstream"))]);
-        assert_eq!(events, [Event::Reject(reject("upstream"))]);
+        assert_eq!(events, [Event::Rejects(vec![reject("upstream")])]);
     }
 
     #[test]

@@ -107,6 +107,14 @@ fn load_request(request: wit::LoadRequest) -> crate::Result<crate::LoadRequest> 
         schema: crate::decode_schema(&request.schema)?,
         snapshot: request.snapshot,
         fresh: request.fresh,
+        rejects: request.rejects,
+        evolution: crate::Evolution {
+            new_column: request.evolution.new_column.into(),
+            removed_column: request.evolution.removed_column.into(),
+            type_change: request.evolution.type_change.into(),
+            nullability: request.evolution.nullability.into(),
+        },
+        replay: request.replay,
     })
 }
 
@@ -118,8 +126,28 @@ fn event_out(event: crate::Event) -> wit::Event {
             rows: receipt.rows,
             bytes: receipt.bytes,
         }),
-        crate::Event::Reject(reject) => wit::Event::Reject(reject.into()),
+        crate::Event::Rejects(rejects) => {
+            wit::Event::Rejects(rejects.into_iter().map(Into::into).collect())
+        }
     }
+}
+
+/// Conversions of enums whose cases have the same names.
+macro_rules! same_cases {
+    ($($name:ident { $($case:ident),* })*) => {
+        $(impl From<wit::$name> for crate::$name {
+            fn from(value: wit::$name) -> Self {
+                match value { $(wit::$name::$case => Self::$case,)* }
+            }
+        })*
+    };
+}
+
+same_cases! {
+    NewColumn { Add, Ignore, Fail }
+    RemovedColumn { Ignore, Fail }
+    TypeChange { Coerce, Fail, Null }
+    Nullability { Allow, Fail }
 }
 
 impl From<crate::Load> for wit::Load {

@@ -126,6 +126,7 @@ impl From<wit::StreamRequest> for crate::StreamRequest {
             partition_key: request.partition_key,
             parallelism: request.parallelism.max(1),
             accepts: request.accepts.into_iter().map(Into::into).collect(),
+            rejects: request.rejects,
         }
     }
 }

@@ -145,6 +145,7 @@ impl From<Spec> for wit::Spec {
             write_modes: spec.write_modes.into_iter().map(Into::into).collect(),
             emits: spec.emits.into_iter().map(Into::into).collect(),
             takes: spec.takes.into_iter().map(Into::into).collect(),
+            evolves: spec.evolves,
         }
     }
 }

@@ -86,6 +86,7 @@ impl wit::Guest for Raw {
             write_modes: Vec::new(),
             emits: vec![types::Format::ArrowIpc],
             takes: Vec::new(),
+            evolves: false,
         }
     }
 

@@ -11,7 +11,7 @@ use super::lock::key;
 
 /// What brings the tables from each format to the next. The number of steps is
 /// the format of tables that are up to date.
-const STEPS: &[&str] = &[TABLES];
+const STEPS: &[&str] = &[TABLES, STAGES];
 
 /// The newest format.
 const FORMAT: i64 = STEPS.len() as i64;
@@ -175,4 +175,11 @@ CREATE TABLE letters (
 );
 
 CREATE INDEX letters_of_run ON letters (run, stream, partition, settled, sequence);
+";
+
+/// Who could not pass a letter's row on; and the run that replays it, if one
+/// does.
+const STAGES: &str = "
+ALTER TABLE letters ADD COLUMN stage text NOT NULL DEFAULT '';
+ALTER TABLE letters ADD COLUMN claimed text;
 ";

@@ -1,6 +1,6 @@
 //! Dead letters, and the commits that they wait for.
 
-use super::super::model::{Letter, LetterQuery, NewLetter, Slice, now};
+use super::super::model::{Letter, LetterQuery, NewLetter, Slice, now, replays_of};
 use super::runs::running;
 use super::{Fault, Row, Transaction, Value, values};
 
@@ -38,13 +38,14 @@ pub(in crate::state) fn add(
                 &letter.code,
                 &letter.message,
                 &at,
+                &letter.stage,
             ]);
             let places = (first + 1..=values.len()).map(|place| format!("?{place}"));
             rows.push(format!("({})", places.collect::<Vec<_>>().join(", ")));
         }
         let sql = format!(
             "INSERT INTO letters
-             (run, stream, partition, sequence, settled, row, category, code, message, at)
+             (run, stream, partition, sequence, settled, row, category, code, message, at, stage)
              VALUES {}",
             rows.join(", ")
         );
@@ -162,37 +163,111 @@ pub(in crate::state) fn count(
     found.map_or(Ok(0), |row| row.count(0))
 }
 
+/// The letters that a query means, with its values as [`meant`] has them: those
+/// of the pipeline and of its replays that are complete.
+const MEANT: &str = "letters.settled = 1 AND letters.run IN (
+    SELECT id FROM runs WHERE pipeline = ?1
+        OR (pipeline = ?2 AND status = 'completed'))
+  AND (?3 IS NULL OR letters.claimed = ?3)
+  AND (?4 IS NULL OR letters.stream = ?4) AND (?5 IS NULL OR letters.run = ?5)
+  AND letters.id > ?6 AND letters.id <= ?7";
+
+/// The values of [`MEANT`].
+fn meant(query: &LetterQuery) -> Vec<Value> {
+    let (after, last) = match query.id {
+        Some(id) => (id.saturating_sub(1), id),
+        None => (query.after.unwrap_or(0), i64::MAX),
+    };
+    values![
+        &query.pipeline,
+        replays_of(&query.pipeline),
+        query.claimed_by.as_deref(),
+        query.stream.as_deref(),
+        query.run.as_deref(),
+        after,
+        last,
+    ]
+    .to_vec()
+}
+
 pub(in crate::state) fn list(
     transaction: &dyn Transaction,
     query: &LetterQuery,
 ) -> Result<Vec<Letter>, Fault> {
+    let mut values = meant(query);
+    values.push(Value::from(match query.limit {
+        0 => i64::MAX,
+        limit => i64::from(limit),
+    }));
     let found = transaction.rows(
-        "SELECT letters.id, runs.pipeline, run, stream, partition, row, category, code, message, at
-         FROM letters JOIN runs ON runs.id = letters.run
-         WHERE runs.pipeline = ?1 AND settled = 1
-           AND (?2 IS NULL OR stream = ?2) AND (?3 IS NULL OR run = ?3) AND letters.id > ?4
-         ORDER BY letters.id LIMIT ?5",
-        &values![
-            &query.pipeline,
-            query.stream.as_deref(),
-            query.run.as_deref(),
-            query.after.unwrap_or(0),
-            i64::from(query.limit),
-        ],
+        &format!(
+            "SELECT id, run, stream, partition, row, category, code, message, at, stage
+             FROM letters WHERE {MEANT} ORDER BY id LIMIT ?8"
+        ),
+        &values,
     )?;
     let letter = |row: &Row| {
         Ok(Letter {
             id: row.number(0)?,
-            pipeline: row.text(1)?,
-            run: row.text(2)?,
-            stream: row.text(3)?,
-            partition: row.text(4)?,
-            row: row.text(5)?,
-            category: row.text(6)?,
-            code: row.text(7)?,
-            message: row.text(8)?,
-            at: row.time(9)?,
+            pipeline: query.pipeline.clone(),
+            run: row.text(1)?,
+            stream: row.text(2)?,
+            partition: row.text(3)?,
+            row: row.text(4)?,
+            category: row.text(5)?,
+            code: row.text(6)?,
+            message: row.text(7)?,
+            at: row.time(8)?,
+            stage: row.text(9)?,
         })
     };
     found.iter().map(letter).collect()
+}
+
+pub(in crate::state) fn claim(
+    transaction: &dyn Transaction,
+    run: &str,
+    query: &LetterQuery,
+) -> Result<u64, Fault> {
+    running(transaction, run, "claim dead letters")?;
+    let mut values = meant(query);
+    values.push(run.into());
+    let claim = format!(
+        "UPDATE letters SET claimed = ?8
+         WHERE {MEANT} AND claimed IS NULL AND stage <> '' AND stage NOT LIKE 'source %'"
+    );
+    transaction.execute(&claim, &values)
+}
+
+pub(in crate::state) fn remove(
+    transaction: &dyn Transaction,
+    query: &LetterQuery,
+) -> Result<u64, Fault> {
+    let remove =
+        format!("DELETE FROM letters WHERE {MEANT} AND (?3 IS NOT NULL OR claimed IS NULL)");
+    transaction.execute(&remove, &meant(query))
+}
+
+pub(in crate::state) fn take_over(
+    transaction: &dyn Transaction,
+    run: &str,
+    stream: &str,
+    load_run: &str,
+) -> Result<(), Fault> {
+    let pipeline = running(transaction, run, "take over dead letters")?.pipeline;
+    if load_run != run {
+        for table in ["letters", "intents"] {
+            let sql = format!("UPDATE {table} SET run = ?1 WHERE run = ?2 AND stream = ?3");
+            transaction.execute(&sql, &values![run, load_run, stream])?;
+        }
+    }
+    transaction.execute(
+        "DELETE FROM letters WHERE stream = ?2 AND run IN (
+             SELECT runs.id FROM runs LEFT JOIN streams
+                 ON streams.run = runs.id AND streams.stream = ?2
+              WHERE runs.pipeline = ?1 AND runs.status = 'abandoned'
+                AND coalesce(streams.status, '') <> 'completed')",
+        &values![&pipeline, stream],
+    )?;
+    Ok(())
 }

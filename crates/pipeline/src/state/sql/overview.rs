@@ -1,7 +1,7 @@
 //! What is known of pipelines, and how it is forgotten.
 
 use super::super::error::StateError;
-use super::super::model::{PipelineState, PipelineSummary, Removed, Run};
+use super::super::model::{PipelineState, PipelineSummary, Removed, Run, replays_of};
 use super::runs::{self, must_exist};
 use super::{Fault, Row, Transaction, cursors, values};
 
@@ -11,11 +11,15 @@ const RUNS: i64 = 20;
 const SUMMARY: &str = "SELECT name, identity, created,
     (SELECT count(*) FROM partitions WHERE pipeline = name),
     (SELECT count(*) FROM letters JOIN runs ON runs.id = letters.run
-      WHERE runs.pipeline = name AND settled = 1)
+      WHERE settled = 1 AND (runs.pipeline = name OR
+        (runs.pipeline = name || '/dead-letters' AND runs.status = 'completed')))
     FROM pipelines";
 
 pub(in crate::state) fn list(transaction: &dyn Transaction) -> Result<Vec<PipelineSummary>, Fault> {
-    summaries(transaction, None)
+    let mut found = summaries(transaction, None)?;
+    // Replays are no pipelines of their own.
+    found.retain(|one| !one.pipeline.contains('/'));
+    Ok(found)
 }
 
 pub(in crate::state) fn show(
@@ -80,6 +84,18 @@ pub(in crate::state) fn reset(
     stream: Option<&str>,
 ) -> Result<Removed, Fault> {
     must_exist(transaction, pipeline)?;
+    let replays = forget(transaction, &replays_of(pipeline), stream)?;
+    let mut removed = forget(transaction, pipeline, stream)?;
+    removed.letters += replays.letters;
+    Ok(removed)
+}
+
+/// Removes what is known of a pipeline, or of one of its streams.
+fn forget(
+    transaction: &dyn Transaction,
+    pipeline: &str,
+    stream: Option<&str>,
+) -> Result<Removed, Fault> {
     let of = &values![pipeline, stream];
     let cursors = transaction.execute(
         "DELETE FROM partitions WHERE pipeline = ?1 AND (?2 IS NULL OR stream = ?2)",

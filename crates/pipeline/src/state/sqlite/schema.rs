@@ -7,7 +7,7 @@ pub(super) const APPLICATION: i64 = 0x5645_5349;
 
 /// What brings a file from each format to the next. The number of steps is the
 /// format of a file that is up to date.
-const STEPS: &[&str] = &[TABLES, DESTINATIONS];
+const STEPS: &[&str] = &[TABLES, DESTINATIONS, STAGES];
 
 /// The newest format.
 pub(super) const FORMAT: i64 = STEPS.len() as i64;
@@ -108,3 +108,10 @@ CREATE INDEX letters_of_run ON letters (run, stream, partition, settled, sequenc
 
 /// What a run writes to; NULL for those of before.
 const DESTINATIONS: &str = "ALTER TABLE runs ADD COLUMN destination TEXT;";
+
+/// Who could not pass a letter's row on; and the run that replays it, if one
+/// does.
+const STAGES: &str = "
+ALTER TABLE letters ADD COLUMN stage TEXT NOT NULL DEFAULT '';
+ALTER TABLE letters ADD COLUMN claimed TEXT;
+";

@@ -130,7 +130,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     assert_eq!(
         refused(&path).to_string(),
         format!(
-            "{} was written by a newer version of Vesicle (format 99, this one knows 2); use that version, or name another file as state.connection",
+            "{} was written by a newer version of Vesicle (format 99, this one knows 3); use that version, or name another file as state.connection",
             path.display()
         )
     );

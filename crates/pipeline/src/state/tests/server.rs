@@ -190,7 +190,7 @@ fn tables_of_a_newer_version_are_refused_and_left_alone() {
     server().sql("update newer.format set format = 99");
     let error = refused(&url).to_string();
     assert!(
-        error.contains("written by a newer version of Vesicle (format 99, this one knows 1)"),
+        error.contains("written by a newer version of Vesicle (format 99, this one knows 2)"),
         "{error}"
     );
     assert_eq!(server().sql("select format from newer.format"), "99");

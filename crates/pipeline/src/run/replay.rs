@@ -1,0 +1,477 @@
+//! Dead letters, sent again through the stages that could not pass them on.
+//!
+//! A replay is a run of its own, kept under a name that no pipeline has
+//! ([`replays_of`]), so that it can be gone on with after a crash and disturbs
+//! no cursor of the pipeline. It claims letters and reads them, by number, as
+//! one partition for each stage that they failed at: that stage gets the rows
+//! as it had them, and those after it what comes of them. Rows are added to
+//! what is there, or take the place of those with the same key; a table is
+//! never replaced.
+//!
+//! Invariant: the claimed letters go once their load is published, all at once.
+//! Rows that fail again are letters of the replay, stored as those of any run,
+//! and count once it is complete.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use vesicle_flow::{Counters, Flow, Sender, Stop};
+
+use super::partition::{Move, StageError};
+use super::progress::{Progress, StreamProgress};
+use super::rejects::Rejects;
+use super::stream::evolution;
+use crate::connector::bindings::types::{
+    Batch, CommitRequest, Error as Reason, ErrorCategory, Format, Frame, Reject, SyncMode,
+    WriteMode as WitWrite,
+};
+use crate::connector::bindings::{Load, LoadRequest, Partition};
+use crate::connector::{Connector, DestinationCalls, Failure, SourceCalls, TransformCalls};
+use crate::document::{OnDataError, WriteMode};
+use crate::letter_rows::LetterRows;
+use crate::plan::{Plan, StreamPlan};
+use crate::shape::by;
+use crate::state::{
+    AdoptedCursor, Letter, LetterQuery, Run, RunStatus, Start, State, StateError, StreamStatus,
+    replays_of,
+};
+use crate::{Error, Result};
+
+/// How many letters are sent in one commit.
+const AT_ONCE: u32 = 500;
+
+/// What came of a replay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Replayed {
+    /// Letters that were sent again.
+    pub replayed: u64,
+    /// Rows that failed again, and are letters with new reasons.
+    pub failed: u64,
+    /// Letters whose rows the source could not read: they cannot be sent.
+    pub unreadable: u64,
+}
+
+/// Sends the dead letters of a pipeline that a query means again. Goes on with
+/// an interrupted replay first, if there is one, whatever is asked for.
+///
+/// # Errors
+///
+/// [`Error::State`] while the pipeline has a run to be gone on with; whatever a
+/// connector says.
+pub async fn replay(
+    plan: &Plan,
+    query: LetterQuery,
+    progress: &Arc<Progress>,
+    stop: &Stop,
+) -> Result<Replayed> {
+    let name = &plan.document.pipeline.value;
+    let state = super::open(plan, progress, stop).await?;
+    let _lock = state.lock(name)?;
+    if let Some(run) = state.unfinished(name)? {
+        return Err(StateError::Unfinished {
+            pipeline: name.clone(),
+            run: run.id,
+        }
+        .into());
+    }
+    let own = replays_of(name);
+    state.claim(&own, &plan.identity)?;
+    super::make_folders(plan)?;
+    let destination = &plan.destination_identity;
+    let run = match go_on(plan, &state, &own, progress)? {
+        Some(run) => run,
+        None => {
+            let run = state.begin_run(&own, destination)?;
+            state.claim_letters(&run.id, &query)?;
+            run
+        }
+    };
+    let claimed = claimed_by(name, &run);
+    let context = Context {
+        plan,
+        state: &state,
+        run: &run.id,
+        claimed,
+        progress,
+        stop,
+    };
+    let done = context.streams().await.map_err(|error| plan.place(error));
+    let status = match &done {
+        Ok(_) if !stop.is_asked() => RunStatus::Completed,
+        Ok(_) | Err(Error::Forced) => RunStatus::Interrupted,
+        Err(_) => RunStatus::Failed,
+    };
+    let error = done
+        .as_ref()
+        .err()
+        .map(|error| plan.redactor.redact(&error.to_string()));
+    state.end_run(&run.id, status, error.as_deref())?;
+    let replayed = done?;
+    let left = state.letters(&LetterQuery { limit: 0, ..query })?;
+    let unreadable = left.iter().filter(|it| it.stage.starts_with("source"));
+    Ok(Replayed {
+        replayed,
+        failed: state.letter_count(&run.id)?,
+        unreadable: unreadable.count() as u64,
+    })
+}
+
+fn claimed_by(pipeline: &str, run: &Run) -> LetterQuery {
+    LetterQuery {
+        pipeline: pipeline.to_owned(),
+        claimed_by: Some(run.id.clone()),
+        ..LetterQuery::default()
+    }
+}
+
+/// The interrupted replay, if there is one with letters left. One without has
+/// done all it had to, or had claimed nothing.
+fn go_on(
+    plan: &Plan,
+    state: &Arc<dyn State>,
+    own: &str,
+    progress: &Progress,
+) -> Result<Option<Run>> {
+    let Some(run) = state.unfinished(own)? else {
+        return Ok(None);
+    };
+    let run = state.resume_run(&run.id, &plan.destination_identity)?;
+    let first = LetterQuery {
+        limit: 1,
+        ..claimed_by(&plan.document.pipeline.value, &run)
+    };
+    if state.letters(&first)?.is_empty() {
+        state.end_run(&run.id, RunStatus::Completed, None)?;
+        return Ok(None);
+    }
+    progress.say(&format!(
+        "going on with the replay {}, begun {}",
+        run.id, run.started
+    ));
+    Ok(Some(run))
+}
+
+struct Context<'a> {
+    plan: &'a Plan,
+    state: &'a Arc<dyn State>,
+    run: &'a str,
+    claimed: LetterQuery,
+    progress: &'a Arc<Progress>,
+    stop: &'a Stop,
+}
+
+/// The letters of a stream, by the stage that they failed at.
+type ByStage = BTreeMap<String, u64>;
+
+impl Context<'_> {
+    /// Replays every stream. How many letters that were.
+    async fn streams(&self) -> Result<u64> {
+        let mut streams: BTreeMap<String, ByStage> = BTreeMap::new();
+        let mut page = LetterQuery {
+            limit: AT_ONCE,
+            ..self.claimed.clone()
+        };
+        loop {
+            let letters = self.state.letters(&page)?;
+            let Some(last) = letters.last() else { break };
+            page.after = Some(last.id);
+            for letter in letters {
+                let stages = streams.entry(letter.stream).or_default();
+                *stages.entry(letter.stage).or_default() += 1;
+            }
+        }
+        let mut replayed = 0;
+        for (name, stages) in &streams {
+            if self.stop.is_asked() {
+                break;
+            }
+            if self.stream(name, stages).await? {
+                replayed += stages.values().sum::<u64>();
+            }
+        }
+        Ok(replayed)
+    }
+
+    /// Replays a stream. Whether to its end.
+    async fn stream(&self, name: &str, stages: &ByStage) -> Result<bool> {
+        let streams = &self.plan.streams;
+        let Some(stream) = streams.iter().find(|one| one.request.name == name) else {
+            let message = format!(
+                "there are dead letters of the stream {name}, which the document does not name"
+            );
+            let at = self.plan.document.source.connector.uses.position;
+            let wrong = self.plan.document.diagnostic(at, message);
+            let help = "replay others with --stream, or discard those";
+            return Err(Error::Document(wrong.with_help(help).into()));
+        };
+        let shapes = self.shapes(stream).await?;
+        let load = self.begin(stream, &shapes).await?;
+        if !load.complete {
+            self.adopt(name, &load)?;
+            let progress = self.progress.stream(name);
+            for stage in stages.keys() {
+                if !self.stage(stream, &load, stage, &shapes, &progress).await? {
+                    return Ok(false);
+                }
+            }
+            super::fail_point::fail_point("before-finish");
+            DestinationCalls(&self.plan.destination)
+                .finish(&load)
+                .await
+                .map_err(|failure| by(&self.plan.destination, name, failure))?;
+            super::fail_point::fail_point("finished");
+        }
+        self.state
+            .begin_stream(self.run, name, Some(self.run), Start::Onward)?;
+        self.state
+            .end_stream(self.run, name, StreamStatus::Completed)?;
+        self.state.remove_letters(&LetterQuery {
+            stream: Some(name.to_owned()),
+            ..self.claimed.clone()
+        })?;
+        Ok(true)
+    }
+
+    /// The schemas of what goes into each transform and, last, into the
+    /// destination.
+    async fn shapes(&self, stream: &StreamPlan) -> Result<Vec<Vec<u8>>> {
+        let name = &stream.request.name;
+        let held = SourceCalls(&self.plan.source)
+            .plan(&stream.request)
+            .await
+            .map_err(|failure| by(&self.plan.source, name, failure))?;
+        let mut schemas = vec![held.plan.schema.clone()];
+        for transform in &self.plan.transforms {
+            let last = schemas.last().map_or(&[][..], Vec::as_slice);
+            let next = TransformCalls(transform)
+                .plan(name, last)
+                .await
+                .map_err(|failure| by(transform, name, failure))?;
+            schemas.push(next);
+        }
+        Ok(schemas)
+    }
+
+    async fn begin(&self, stream: &StreamPlan, shapes: &[Vec<u8>]) -> Result<Load> {
+        let document = &self.plan.document;
+        let request = LoadRequest {
+            pipeline: document.pipeline.value.clone(),
+            stream_name: stream.request.name.clone(),
+            run: self.run.to_owned(),
+            write_mode: match document.destination.write_mode.value {
+                WriteMode::Append | WriteMode::Replace => WitWrite::Append,
+                WriteMode::Upsert => WitWrite::Upsert,
+            },
+            sync_mode: SyncMode::FullRefresh,
+            primary_key: stream.primary_key.clone(),
+            schema: shapes.last().cloned().unwrap_or_default(),
+            snapshot: Some(self.run.to_owned()),
+            fresh: false,
+            rejects: true,
+            evolution: evolution(document.destination.schema_evolution),
+            replay: true,
+        };
+        let destination = &self.plan.destination;
+        let name = &stream.request.name;
+        let load = DestinationCalls(destination)
+            .begin(&request)
+            .await
+            .map_err(|failure| by(destination, name, failure))?;
+        super::fail_point::fail_point("begun");
+        if load.run == self.run {
+            return Ok(load);
+        }
+        let message = format!(
+            "the load of run {} is under way there, and has to be finished first: run the pipeline",
+            load.run
+        );
+        let failure = Failure::Reported {
+            category: ErrorCategory::Conflict,
+            code: "other-load".into(),
+            message,
+            retryable: false,
+            retry_after: None,
+        };
+        Err(by(destination, name, failure))
+    }
+
+    /// Brings the state to what the destination says, which is the truth.
+    fn adopt(&self, name: &str, load: &Load) -> Result<()> {
+        let start = match load.cursors.is_empty() {
+            true => Start::Afresh,
+            false => Start::Onward,
+        };
+        self.state
+            .begin_stream(self.run, name, Some(self.run), start)?;
+        let cursors: Vec<_> = load
+            .cursors
+            .iter()
+            .map(|at| AdoptedCursor {
+                partition: at.partition.clone(),
+                cursor: at.cursor.clone(),
+                last: at.last,
+            })
+            .collect();
+        self.state.adopt(self.run, name, &cursors)?;
+        Ok(())
+    }
+
+    /// Sends the letters of a stage, from the cursor on. Whether to the end.
+    async fn stage(
+        &self,
+        stream: &StreamPlan,
+        load: &Load,
+        stage: &str,
+        shapes: &[Vec<u8>],
+        progress: &Arc<StreamProgress>,
+    ) -> Result<bool> {
+        let name = &stream.request.name;
+        let transforms = &self.plan.transforms;
+        let at = transforms
+            .iter()
+            .position(|transform| stage == format!("{} {}", transform.role, transform.name));
+        // What is no transform's any more goes to the destination.
+        let first = at.unwrap_or(transforms.len());
+        let id = format!("dead letters of {stage}");
+        let cursor = load.cursors.iter().find(|cursor| cursor.partition == id);
+        if cursor.is_some_and(|cursor| cursor.last) {
+            return Ok(true);
+        }
+        let known = self
+            .state
+            .partitions(&replays_of(&self.claimed.pipeline), name)?;
+        let sequence = known.iter().find(|known| known.partition == id);
+        let cursor = cursor.map(|cursor| cursor.cursor.clone());
+        let after = cursor.as_deref().and_then(|cursor| cursor.parse().ok());
+        let letters = Letters {
+            state: Arc::clone(self.state),
+            query: LetterQuery {
+                stream: Some(name.clone()),
+                limit: AT_ONCE,
+                after,
+                ..self.claimed.clone()
+            },
+            stage: stage.to_owned(),
+            schema: shapes.get(first).cloned().unwrap_or_default(),
+            to: Arc::clone(transforms.get(first).unwrap_or(&self.plan.destination)),
+        };
+        let moved = Move {
+            plan: self.plan,
+            state: self.state,
+            run: self.run,
+            request: &stream.request,
+            load,
+            partition: Partition {
+                id,
+                detail: String::new(),
+                estimate: crate::connector::bindings::types::Estimate {
+                    rows: None,
+                    bytes: None,
+                },
+            },
+            cursor,
+            sequence: sequence.map_or(0, |known| known.sequence),
+            progress,
+            stop: self.stop,
+        };
+        moved
+            .through(OnDataError::Dlq, first, |flow, frames, _, rejects| {
+                letters.spawn(flow, frames, rejects);
+            })
+            .await
+    }
+}
+
+/// The letters of one partition, on their way to a stage.
+struct Letters {
+    state: Arc<dyn State>,
+    query: LetterQuery,
+    stage: String,
+    /// That of the stage's input.
+    schema: Vec<u8>,
+    /// The stage.
+    to: Arc<Connector>,
+}
+
+impl Letters {
+    fn spawn(self, flow: &mut Flow<StageError>, frames: Sender<Frame>, rejects: &Arc<Rejects>) {
+        let counters = Counters::new("dead letters");
+        let (rejects, idle_timeout) = (Arc::clone(rejects), self.to.idle_timeout);
+        flow.spawn(&counters, idle_timeout, async move {
+            let to = Arc::clone(&self.to);
+            self.send(&frames, &rejects)
+                .await
+                .map_err(|failure| (to.role, to.name.clone(), failure))
+        });
+    }
+
+    async fn send(mut self, frames: &Sender<Frame>, rejects: &Rejects) -> Result<(), Failure> {
+        let mut rows = LetterRows::new(&self.schema).map_err(crashed)?;
+        let mut commits = 0;
+        let mut newest = self.query.after.unwrap_or(0);
+        // Whoever does not listen any more has failed, and says so.
+        let _ = frames.send(Frame::Schema(self.schema.clone())).await;
+        loop {
+            let letters = self
+                .state
+                .letters(&self.query)
+                .map_err(|error| Failure::State {
+                    message: error.to_string(),
+                })?;
+            let Some(last) = letters.last().map(|letter| letter.id) else {
+                break;
+            };
+            self.query.after = Some(last);
+            let own = letters.iter().filter(|letter| letter.stage == self.stage);
+            let (payload, count, refused) = rows.encode(own).map_err(crashed)?;
+            for (letter, why) in refused {
+                rejects
+                    .take(&self.to, commits, vec![again(letter, why)])
+                    .map_err(crashed)?;
+            }
+            if count > 0 {
+                let batch = Batch {
+                    format: Format::ArrowIpc,
+                    rows: count,
+                    source_bytes: 0,
+                    payload,
+                };
+                let _ = frames.send(Frame::Batch(batch)).await;
+            }
+            newest = last;
+            commits += 1;
+            super::fail_point::fail_point("commit-requested");
+            let request = CommitRequest {
+                cursor: newest.to_string(),
+                last: false,
+            };
+            if frames.send(Frame::Commit(request)).await.is_err() {
+                return Ok(());
+            }
+        }
+        let request = CommitRequest {
+            cursor: newest.to_string(),
+            last: true,
+        };
+        let _ = frames.send(Frame::Commit(request)).await;
+        Ok(())
+    }
+}
+
+fn crashed(message: String) -> Failure {
+    Failure::Crashed { message }
+}
+
+/// A letter that is no row of the stage's input any more.
+fn again(letter: &Letter, why: String) -> Reject {
+    Reject {
+        row: letter.row.clone(),
+        reason: Reason {
+            category: ErrorCategory::Data,
+            code: "not-a-row".into(),
+            message: why,
+            retryable: false,
+            retry_after: None,
+        },
+    }
+}
