@@ -27,6 +27,18 @@
 //! Readers see the old rows until then. Staging tables are logged: what is
 //! committed survives the server's crash.
 //!
+//! # Rows of another shape
+//!
+//! Rows are staged in the types of the table that they are for, so that what
+//! does not fit is found while rows are written. What `schema_evolution` allows
+//! to change in that table is changed in the transaction that publishes.
+//!
+//! # Rows that do not fit
+//!
+//! A value that its column does not take, a NULL where there must be none, and
+//! what a domain or a CHECK of the table refuses make a reject of their row.
+//! Keys and references bite when rows are published, and then the load fails.
+//!
 //! # What is kept beside the tables
 //!
 //! `_vesicle_load` has the newest load of each stream, `_vesicle_cursor` how
@@ -34,11 +46,14 @@
 
 mod changes;
 mod columns;
+mod evolve;
 mod keys;
 mod ledger;
 mod load;
 mod options;
 mod publish;
+mod shape;
+mod sieve;
 mod staged;
 mod target;
 mod writer;

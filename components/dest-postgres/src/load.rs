@@ -2,12 +2,14 @@
 
 use arrow_schema::Schema;
 use serde::{Deserialize, Serialize};
-use vesicle_connector::{Error, Load, LoadRequest, PartitionCursor, Result, SyncMode, WriteMode};
-use vesicle_postgres::catalog::Column;
+use vesicle_connector::{
+    Error, Evolution, Load, LoadRequest, PartitionCursor, Result, SyncMode, WriteMode,
+};
 use vesicle_postgres::ddl;
 use vesicle_postgres_client::{Client, identifier, literal};
 
 use crate::columns;
+use crate::evolve::{Route, evolve};
 use crate::ledger::{Ledger, Record};
 use crate::target::TableName;
 
@@ -31,8 +33,10 @@ pub struct Detail {
     pub has_changes: bool,
     /// The columns that identify a row.
     pub key: Vec<String>,
-    /// The names of the columns, in the order of the staging table.
-    pub columns: Vec<String>,
+    /// What happens where rows have another shape than the target.
+    pub evolution: Evolution,
+    /// Whether rows that cannot be written are told, rather than an error.
+    pub rejects: bool,
 }
 
 /// The write modes, in words that stay.
@@ -56,11 +60,6 @@ impl Detail {
     pub fn parse(text: &str) -> Result<Self> {
         serde_json::from_str(text)
             .map_err(|error| Error::internal("bad-detail", format!("{text:?}: {error}")))
-    }
-
-    /// The names of the columns as SQL writes them.
-    pub fn quoted_columns(&self) -> String {
-        quoted(&self.columns)
     }
 }
 
@@ -88,13 +87,17 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     );
     client.run(&alone).await?;
     ledger.make().await?;
-    let (pipeline, stream) = (&*request.pipeline, &*request.stream_name);
+    // Rows that are written again have a load of their own beside the stream's.
+    let of_replays = format!("{}/dead-letters", request.pipeline);
+    let pipeline = match request.replay {
+        true => &of_replays,
+        false => &request.pipeline,
+    };
+    let stream = &*request.stream_name;
     let target = TableName::of_stream(stream, schema);
     let wanted = columns::of_schema(&request.schema)?;
-    // The same text for the same columns.
-    let shape = ddl::columns(&request.schema)?;
     let detail = |record: &Record| Detail {
-        pipeline: pipeline.to_owned(),
+        pipeline: pipeline.clone(),
         stream: stream.to_owned(),
         run: record.run.clone(),
         target: target.clone(),
@@ -109,7 +112,8 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         },
         has_changes: request.sync_mode == SyncMode::Cdc,
         key: request.primary_key.clone(),
-        columns: wanted.iter().map(|column| column.name.clone()).collect(),
+        evolution: request.evolution,
+        rejects: request.rejects,
     };
     let known = ledger.find(pipeline, stream).await?;
     if let Some(record) = &known
@@ -121,7 +125,13 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         client.run("COMMIT").await?;
         return loaded(record, cursors, &detail(record));
     }
-    check_target(client, &target, &wanted, request).await?;
+    let route = evolve(client, &target, &wanted, request.evolution).await?;
+    check_key(&target, &route, request)?;
+    // The same text for the same columns.
+    let shape = match target.columns(client).await? {
+        Some(_) => route.declaration(),
+        None => ddl::columns(&request.schema)?,
+    };
     let sync_mode = match request.sync_mode {
         SyncMode::FullRefresh => "full_refresh",
         SyncMode::Incremental => "incremental",
@@ -186,29 +196,51 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
             record.columns
         );
         client.run(&create).await?;
+        if request.rejects {
+            add_checks(client, &detail, &route).await?;
+        }
     }
     client.run("COMMIT").await?;
     loaded(&record, cursors, &detail)
 }
 
-/// Whether rows with these columns can become rows of the target.
-async fn check_target(
-    client: &Client,
-    target: &TableName,
-    wanted: &[Column],
-    request: &LoadRequest,
-) -> Result<()> {
-    if request.write_mode == WriteMode::Upsert && request.primary_key.is_empty() {
+/// Whether the rows have what tells them apart, if that is needed.
+fn check_key(target: &TableName, route: &Route, request: &LoadRequest) -> Result<()> {
+    if request.write_mode != WriteMode::Upsert {
+        return Ok(());
+    }
+    if request.primary_key.is_empty() {
         let message = format!(
             "{target}: upsert needs to know which columns identify a row; name them under \
              primary_key"
         );
         return Err(Error::configuration("no-key", message));
     }
-    match target.columns(client).await? {
-        Some(existing) => columns::check(target, wanted, &existing),
-        None => Ok(()),
+    for name in &request.primary_key {
+        if !route.written().any(|it| it.column.name == *name) {
+            let message = format!(
+                "{target}: the column {name:?} identifies a row and is not written; is it in the \
+                 source, and in {target}?"
+            );
+            return Err(Error::schema("no-key", message));
+        }
     }
+    Ok(())
+}
+
+/// Lets the staging table refuse what the target would.
+async fn add_checks(client: &Client, detail: &Detail, route: &Route) -> Result<()> {
+    if detail.target.columns(client).await?.is_none() {
+        return Ok(());
+    }
+    let names: Vec<_> = route.written().map(|it| it.column.name.clone()).collect();
+    let checks = detail.target.checks(client, &names).await?;
+    if checks.is_empty() {
+        return Ok(());
+    }
+    let staging = detail.staging.quoted();
+    let alter = format!("ALTER TABLE {staging} {}", checks.join(", "));
+    client.run(&alter).await
 }
 
 /// A name that no other load's staging table has.
@@ -237,7 +269,7 @@ fn loaded(record: &Record, cursors: Vec<PartitionCursor>, detail: &Detail) -> Re
 }
 
 /// Makes the enums that the columns need and that are not there.
-async fn make_enums(client: &Client, schema: &Schema) -> Result<()> {
+pub async fn make_enums(client: &Client, schema: &Schema) -> Result<()> {
     let find = "\
 SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
  WHERE n.nspname = $1 AND t.typname = $2";

@@ -24,6 +24,7 @@ pub fn spec() -> Spec {
     .sync_modes(&[SyncMode::FullRefresh, SyncMode::Incremental, SyncMode::Cdc])
     .write_modes(&[WriteMode::Append, WriteMode::Replace, WriteMode::Upsert])
     .takes(&[Format::PostgresCopy, Format::ArrowIpc])
+    .evolves()
 }
 
 impl Options {

@@ -3,11 +3,13 @@
 //! Invariant: one transaction holds all of it, so that readers see the rows of
 //! before or the rows of after, and a load is complete if its rows are there.
 
-use vesicle_connector::{Error, Result, Summary};
+use vesicle_connector::{Category, Error, Result, Summary};
 use vesicle_postgres_client::{Client, identifier};
 
+use crate::evolve::plan;
 use crate::ledger::Ledger;
 use crate::load::{Detail, Mode, drop_table, quoted};
+use crate::target::Existing;
 
 /// Publishes a load. Again, it changes nothing.
 ///
@@ -52,18 +54,47 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
 ///
 /// What the server says.
 pub async fn hand_over(client: &Client, detail: &Detail) -> Result<()> {
-    match (detail.target.columns(client).await?.is_some(), detail.mode) {
-        (false, mode) => {
+    match (detail.target.existing(client).await?, detail.mode) {
+        (None, mode) => {
             rename(client, detail).await?;
             if mode == Mode::Upsert {
                 add_key(client, detail).await?;
             }
         }
-        (true, Mode::Append) => insert(client, detail, "").await?,
-        (true, Mode::Replace) => replace(client, detail).await?,
-        (true, Mode::Upsert) => upsert(client, detail).await?,
+        (Some(existing), mode) => {
+            let columns = change(client, detail, &existing).await?;
+            let added = match mode {
+                Mode::Append => insert(client, detail, &columns).await,
+                Mode::Replace => replace(client, detail, &columns).await,
+                Mode::Upsert => upsert(client, detail, &columns).await,
+            };
+            added.map_err(|error| explained(error, detail))?;
+        }
     }
     drop_table(client, &detail.staging).await
+}
+
+/// Makes the target take the staged rows. The columns that these have.
+async fn change(client: &Client, detail: &Detail, existing: &[Existing]) -> Result<Vec<String>> {
+    let staged = detail.staging.columns(client).await?.unwrap_or_default();
+    // What is staged has the target's types already.
+    let route = plan(&detail.target, Some(existing), &staged, detail.evolution)?;
+    for statement in &route.statements {
+        client.run(statement).await?;
+    }
+    Ok(staged.into_iter().map(|column| column.name).collect())
+}
+
+/// What to do where the target refuses the staged rows.
+fn explained(mut error: Error, detail: &Detail) -> Error {
+    if error.category == Category::Data {
+        error.message.push_str(&format!(
+            "\nthe rows of this load stay staged, and none is in {}; correct the table, or the \
+             source, and run again",
+            detail.target
+        ));
+    }
+    error
 }
 
 /// The staging table becomes the target.
@@ -77,10 +108,10 @@ async fn rename(client: &Client, detail: &Detail) -> Result<()> {
 }
 
 /// Adds the staged rows to the target.
-async fn insert(client: &Client, detail: &Detail, conflict: &str) -> Result<()> {
-    let columns = detail.quoted_columns();
+async fn insert(client: &Client, detail: &Detail, columns: &[String]) -> Result<()> {
+    let columns = quoted(columns);
     let insert = format!(
-        "INSERT INTO {} ({columns}) SELECT {columns} FROM {} {conflict}",
+        "INSERT INTO {} ({columns}) SELECT {columns} FROM {}",
         detail.target.quoted(),
         detail.staging.quoted()
     );
@@ -115,7 +146,7 @@ SELECT c.relacl IS NOT NULL OR c.relhasindex OR c.relhastriggers OR c.relhasrule
  WHERE c.oid = $1::text::regclass";
 
 /// Puts the staged rows in the place of the target's.
-async fn replace(client: &Client, detail: &Detail) -> Result<()> {
+async fn replace(client: &Client, detail: &Detail, columns: &[String]) -> Result<()> {
     let target = detail.target.quoted();
     client
         .run(&format!("LOCK TABLE {target} IN ACCESS EXCLUSIVE MODE"))
@@ -129,15 +160,14 @@ async fn replace(client: &Client, detail: &Detail) -> Result<()> {
     }
     // DELETE fires triggers and keeps tables that refer to this one in order.
     client.run(&format!("DELETE FROM {target}")).await?;
-    insert(client, detail, "").await
+    insert(client, detail, columns).await
 }
 
 /// Adds the staged rows, and changes those whose key is there already. Of
 /// staged rows with the same key the last one counts.
-async fn upsert(client: &Client, detail: &Detail) -> Result<()> {
+async fn upsert(client: &Client, detail: &Detail, columns: &[String]) -> Result<()> {
     let key = quoted(&detail.key);
-    let others: Vec<_> = detail
-        .columns
+    let others: Vec<_> = columns
         .iter()
         .filter(|name| !detail.key.contains(name))
         .map(|name| format!("{0} = excluded.{0}", identifier(name)))
@@ -146,7 +176,7 @@ async fn upsert(client: &Client, detail: &Detail) -> Result<()> {
         [] => "DO NOTHING".to_owned(),
         _ => format!("DO UPDATE SET {}", others.join(", ")),
     };
-    let columns = detail.quoted_columns();
+    let columns = quoted(columns);
     let upsert = format!(
         "INSERT INTO {} ({columns})
          SELECT DISTINCT ON ({key}) {columns} FROM {} ORDER BY {key}, ctid DESC

@@ -51,7 +51,91 @@ impl TableName {
         }
         client.columns(oid).await.map(Some)
     }
+
+    /// The columns, with what the table says of each; none if there is no such
+    /// table.
+    ///
+    /// # Errors
+    ///
+    /// As of [`TableName::columns`].
+    pub async fn existing(&self, client: &Client) -> Result<Option<Vec<Existing>>> {
+        let Some(columns) = self.columns(client).await? else {
+            return Ok(None);
+        };
+        let rows = client.query(DECLARED, &[&self.quoted()]).await?;
+        let existing = |column: Column| {
+            let row = rows
+                .iter()
+                .find(|row| row.get::<_, &str>("name") == column.name);
+            let row = row.ok_or_else(|| {
+                let message = format!(
+                    "{self}: column {:?} went while it was looked at",
+                    column.name
+                );
+                Error::conflict("changed-table", message)
+            })?;
+            Ok(Existing {
+                declared: row.get("declared"),
+                is_filled: row.get("filled"),
+                is_key: row.get("key"),
+                column,
+            })
+        };
+        columns
+            .into_iter()
+            .map(existing)
+            .collect::<Result<_>>()
+            .map(Some)
+    }
+
+    /// The CHECKs of the table that speak of no other columns than these, as
+    /// `ALTER TABLE` takes them.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn checks(&self, client: &Client, columns: &[String]) -> Result<Vec<String>> {
+        let rows = client.query(CHECKS, &[&self.quoted(), &columns]).await?;
+        let check = |row: &vesicle_postgres_client::Row| {
+            let (name, definition): (&str, &str) = (row.get("name"), row.get("definition"));
+            format!("ADD CONSTRAINT {} {definition}", identifier(name))
+        };
+        Ok(rows.iter().map(check).collect())
+    }
 }
+
+/// A column that a table has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Existing {
+    /// The column, with the type that a domain is made over.
+    pub column: Column,
+    /// Its type as SQL declares it.
+    pub declared: String,
+    /// Whether the server fills it where a row has no value: it has a default,
+    /// is an identity, or is generated.
+    pub is_filled: bool,
+    /// Whether it is part of the primary key.
+    pub is_key: bool,
+}
+
+const DECLARED: &str = "\
+SELECT a.attname::text AS name, pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared,
+       (a.atthasdef OR a.attidentity <> '') AS filled,
+       EXISTS (SELECT FROM pg_catalog.pg_index i
+                WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey))
+         AS key
+  FROM pg_catalog.pg_attribute a
+ WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped";
+
+/// The CHECKs of a table that speak of no other columns than these.
+const CHECKS: &str = "\
+SELECT k.conname::text AS name, pg_catalog.pg_get_constraintdef(k.oid) AS definition
+  FROM pg_catalog.pg_constraint k
+ WHERE k.conrelid = $1::text::regclass AND k.contype = 'c'
+   AND NOT EXISTS (SELECT FROM unnest(k.conkey) AS n (attnum)
+                     JOIN pg_catalog.pg_attribute a
+                       ON a.attrelid = k.conrelid AND a.attnum = n.attnum
+                    WHERE a.attname <> ALL ($2))";
 
 const FIND: &str = "\
 SELECT c.oid, c.relkind::text AS kind

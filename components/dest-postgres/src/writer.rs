@@ -1,6 +1,10 @@
 //! Writing the rows of one partition into the staging table, and changes into
 //! the target.
 //!
+//! Where single rows may be refused, each batch is copied behind a savepoint, so
+//! that what the server refuses can be told row by row ([`crate::sieve`]); where
+//! they may not, one COPY takes all rows up to the commit.
+//!
 //! Invariant: a transaction is open while there are rows without a commit; it
 //! ends with the cursor that covers them.
 
@@ -8,23 +12,27 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use vesicle_connector::{
-    Batch, Change, CommitRequest, Error, Operation, PartitionCursor, Receipt, Result, Writer,
+    Batch, Change, CommitRequest, Error, Operation, PartitionCursor, Receipt, Reject, Result,
+    Writer,
 };
-use vesicle_postgres::{Encoder, wire};
+use vesicle_postgres::wire;
 use vesicle_postgres_client::{Client, CopyIn};
 
 use crate::changes::Changes;
 use crate::columns;
+use crate::evolve::{Route, evolve};
 use crate::ledger::Ledger;
-use crate::load::Detail;
+use crate::load::{Detail, make_enums};
 use crate::publish;
+use crate::shape::{Converted, Shape, Tuples};
+use crate::sieve;
 
 /// Writes one partition.
 pub struct TableWriter {
-    client: Client,
-    detail: Detail,
+    pub(crate) client: Client,
+    pub(crate) detail: Detail,
     partition: String,
-    encoder: Option<Encoder>,
+    path: Option<Path>,
     copy: Option<Copy>,
     /// Changes, once the rows before them are the target's.
     changes: Option<Changes>,
@@ -32,6 +40,7 @@ pub struct TableWriter {
     is_open: bool,
     /// What the transaction has taken.
     taken: Taken,
+    pub(crate) rejected: Vec<Reject>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -40,11 +49,19 @@ struct Taken {
     bytes: u64,
 }
 
-/// A copy under way, in a transaction of its own.
+/// A copy under way, and the rows it was given.
 struct Copy {
     into: CopyIn,
     rows: u64,
-    bytes: u64,
+}
+
+/// How rows of the present shape are written.
+struct Path {
+    schema: SchemaRef,
+    shape: Shape,
+    route: Route,
+    /// The statement that takes them.
+    copy: String,
 }
 
 impl TableWriter {
@@ -55,16 +72,17 @@ impl TableWriter {
         Self {
             client,
             changes: changes.then(|| Changes::new(detail.target.clone())),
-            is_open: false,
-            taken: Taken::default(),
             detail,
             partition: partition.to_owned(),
-            encoder: None,
+            path: None,
             copy: None,
+            is_open: false,
+            taken: Taken::default(),
+            rejected: Vec::new(),
         }
     }
 
-    /// Begins a transaction in which the load cannot end.
+    /// Begins a transaction in which the load cannot end, unless one is open.
     async fn begin(&mut self) -> Result<()> {
         if self.is_open {
             return Ok(());
@@ -88,27 +106,57 @@ impl TableWriter {
         Err(Error::conflict("not-under-way", message).without_retry())
     }
 
-    /// Sends tuples.
-    async fn send(&mut self, tuples: Bytes, rows: u64) -> Result<()> {
-        let copy = self.copy().await?;
-        copy.rows += rows;
-        copy.bytes += tuples.len() as u64;
-        copy.into.send(tuples).await
+    fn path(&self) -> Result<&Path> {
+        self.path
+            .as_ref()
+            .ok_or_else(|| Error::internal("no-schema", "rows came before their schema"))
     }
 
-    /// Ends the copy under way.
+    /// Begins a COPY into the staging table.
+    pub(crate) async fn copy_in(&self) -> Result<CopyIn> {
+        let mut into = self.client.copy_in(&self.path()?.copy).await?;
+        into.send(Bytes::from_static(wire::HEADER)).await?;
+        Ok(into)
+    }
+
+    /// Counts tuples that the server has taken.
+    pub(crate) fn count(&mut self, rows: u64, bytes: usize) {
+        self.taken.rows += rows;
+        self.taken.bytes += bytes as u64;
+    }
+
+    /// Sends tuples to the COPY under way.
+    async fn send(&mut self, (tuples, rows): Tuples) -> Result<()> {
+        self.begin().await?;
+        if self.copy.is_none() {
+            let into = self.copy_in().await?;
+            self.copy = Some(Copy { into, rows: 0 });
+        }
+        self.count(rows, tuples.len());
+        match &mut self.copy {
+            Some(copy) => {
+                copy.rows += rows;
+                copy.into.send(tuples.into()).await
+            }
+            None => Err(Error::internal("no-copy", "no copy is under way")),
+        }
+    }
+
+    /// Ends the COPY under way, if one is.
     async fn end_copy(&mut self) -> Result<()> {
         let Some(mut copy) = self.copy.take() else {
             return Ok(());
         };
         copy.into.send(Bytes::from_static(wire::TRAILER)).await?;
-        let taken = copy.into.finish().await?;
+        let taken = copy
+            .into
+            .finish()
+            .await
+            .map_err(|error| explained(error, &self.detail))?;
         if taken != copy.rows {
             let message = format!("the server has taken {taken} of {} rows", copy.rows);
             return Err(Error::internal("rows-missing", message));
         }
-        self.taken.rows += copy.rows;
-        self.taken.bytes += copy.bytes;
         Ok(())
     }
 
@@ -122,48 +170,117 @@ impl TableWriter {
         Ok(())
     }
 
-    async fn copy(&mut self) -> Result<&mut Copy> {
-        if self.copy.is_none() {
-            self.begin().await?;
-            let copy = format!(
-                "COPY {} ({}) FROM STDIN (FORMAT binary)",
-                self.detail.staging.quoted(),
-                self.detail.quoted_columns()
-            );
-            let mut into = self.client.copy_in(&copy).await?;
-            into.send(Bytes::from_static(wire::HEADER)).await?;
-            self.copy = Some(Copy {
-                into,
-                rows: 0,
-                bytes: 0,
-            });
+    /// Makes the staging table take rows of a shape that is not the one it was
+    /// made for.
+    async fn widen(&mut self, schema: &SchemaRef, route: &Route) -> Result<()> {
+        self.end_copy().await?;
+        self.begin().await?;
+        make_enums(&self.client, schema).await?;
+        let staging = self.detail.staging.quoted();
+        let columns = route.written().map(|it| {
+            format!(
+                "ADD COLUMN IF NOT EXISTS {} {}",
+                vesicle_postgres_client::identifier(&it.column.name),
+                it.declared
+            )
+        });
+        let columns: Vec<_> = columns.collect();
+        if columns.is_empty() {
+            return Ok(());
         }
-        self.copy
-            .as_mut()
-            .ok_or_else(|| Error::internal("no-copy", "no copy is under way"))
+        let alter = format!("ALTER TABLE {staging} {}", columns.join(", "));
+        self.client.run(&alter).await
     }
+
+    /// Writes rows that Arrow holds.
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        let (converted, tuples, rejects) = self.path()?.shape.convert(batch)?;
+        if !self.detail.rejects {
+            return match rejects.into_iter().next() {
+                Some(reject) => Err(reject.reason),
+                None => self.send(tuples).await,
+            };
+        }
+        self.rejected.extend(rejects);
+        self.begin().await?;
+        if let Some(_refused) = sieve::try_copy(self, tuples).await? {
+            sieve::one_by_one(self, &converted).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn part(&self, of: &Converted, start: usize, length: usize) -> Result<Tuples> {
+        self.path()?.shape.part(of, start, length)
+    }
+}
+
+/// The server's refusal of a row, in the user's own names and with what to do.
+pub(crate) fn explained(mut error: Error, detail: &Detail) -> Error {
+    let staging = &detail.staging.table;
+    error.message = error.message.replace(staging, &detail.target.table);
+    // not_null_violation
+    if error.code == "23502" {
+        error.message.push_str(&format!(
+            "\nlet it be NULL in {} with schema_evolution: {{ nullability: allow }}",
+            detail.target
+        ));
+    }
+    error
 }
 
 impl Writer for TableWriter {
     async fn schema(&mut self, schema: SchemaRef) -> Result<()> {
-        let columns = columns::of_schema(&schema)?;
-        self.encoder = Some(Encoder::new(&schema, &columns)?);
+        if self.changes.is_some() {
+            // Changes look at the target themselves.
+            return Ok(());
+        }
+        let sources = columns::of_schema(&schema)?;
+        let policy = self.detail.evolution;
+        let route = evolve(&self.client, &self.detail.target, &sources, policy).await?;
+        let has_changed = |path: &Path| path.schema != schema;
+        if !self.detail.has_changes && self.path.as_ref().is_some_and(has_changed) {
+            self.widen(&schema, &route).await?;
+        }
+        let names: Vec<_> = route.written().map(|it| it.column.name.clone()).collect();
+        let copy = format!(
+            "COPY {} ({}) FROM STDIN (FORMAT binary)",
+            self.detail.staging.quoted(),
+            crate::load::quoted(&names)
+        );
+        let shape = Shape::new(&schema, sources, &route, policy.type_change)?;
+        self.path = Some(Path {
+            schema,
+            shape,
+            route,
+            copy,
+        });
         Ok(())
     }
 
     async fn batch(&mut self, batch: RecordBatch) -> Result<()> {
-        let encoder = self
-            .encoder
-            .as_mut()
-            .ok_or_else(|| Error::internal("no-schema", "rows came before their schema"))?;
-        let mut tuples = Vec::with_capacity(batch.get_array_memory_size());
-        encoder.encode(&batch, None, &mut tuples)?.whole()?;
-        self.send(tuples.into(), batch.num_rows() as u64).await
+        self.write(batch).await
     }
 
     async fn encoded(&mut self, batch: Batch) -> Result<()> {
         // Drivers give no other format than the spec names.
-        self.send(batch.payload.into(), batch.rows).await
+        let path = self.path()?;
+        if !path.route.is_plain() {
+            for rows in path.shape.decode(&batch.payload)? {
+                self.write(rows).await?;
+            }
+            return Ok(());
+        }
+        if !self.detail.rejects {
+            return self.send((batch.payload, batch.rows)).await;
+        }
+        self.begin().await?;
+        let tuples = (batch.payload, batch.rows);
+        if let Some(tuples) = sieve::try_copy(self, tuples).await? {
+            for rows in self.path()?.shape.decode(&tuples)? {
+                self.write(rows).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn changes(&mut self, change: Change, batch: RecordBatch) -> Result<()> {
@@ -210,5 +327,9 @@ impl Writer for TableWriter {
         self.client.run("COMMIT").await?;
         self.is_open = false;
         Ok(Receipt::of(request, rows, bytes))
+    }
+
+    fn rejects(&mut self) -> Vec<Reject> {
+        std::mem::take(&mut self.rejected)
     }
 }

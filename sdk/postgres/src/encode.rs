@@ -31,6 +31,15 @@ const MAX_COLUMNS: usize = 1600;
 /// Rows that are put into place together.
 const BLOCK_ROWS: usize = 256;
 
+/// Whether a column takes values of an Arrow type.
+///
+/// # Errors
+///
+/// Why it does not.
+pub(crate) fn takes(kind: &DataType, column: &Column) -> Result<()> {
+    plan::of(kind, column).map(drop)
+}
+
 /// A value that the column it is meant for cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

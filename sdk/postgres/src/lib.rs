@@ -40,6 +40,7 @@
 pub mod arrow;
 pub mod catalog;
 pub mod chunk;
+pub mod coerce;
 pub mod ddl;
 mod decode;
 mod encode;

@@ -126,7 +126,8 @@ fn print_day(day: i64, out: &mut Vec<u8>) -> bool {
     before
 }
 
-fn print_time(time: i64, out: &mut Vec<u8>) {
+/// Adds the time of a microsecond counted from midnight.
+pub(crate) fn print_time(time: i64, out: &mut Vec<u8>) {
     let (seconds, fraction) = (time / 1_000_000, time % 1_000_000);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let _ = write!(out, "{hour:02}:{minute:02}:{second:02}");
@@ -193,7 +194,8 @@ fn parse_day(text: &str, before: bool) -> Option<i64> {
     days(if before { 1 - year } else { year }, month, day)
 }
 
-fn parse_time(text: &str) -> Option<i64> {
+/// The microsecond counted from midnight.
+pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = whole.splitn(3, ':').map(|part| number(part, 2..=2));
     let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
