@@ -69,7 +69,7 @@ impl Client {
             .dbname(&options.database)
             .application_name(name)
             .options(SETTINGS);
-        #[cfg(feature = "native")]
+        #[cfg(all(feature = "native", not(target_arch = "wasm32")))]
         config.password(std::env::var("PGPASSWORD").unwrap_or_default());
         let (inner, connection) = config
             .connect_raw(Tapped::new(session, tap.clone()).compat(), NoTls)
