@@ -5,9 +5,12 @@
 //! are texts and whole numbers; nothing here begins or ends a transaction.
 
 pub(super) mod cursors;
+mod database;
 pub(super) mod letters;
 pub(super) mod overview;
 pub(super) mod runs;
+
+pub(super) use database::Database;
 
 use super::error::StateError;
 use jiff::Timestamp;
