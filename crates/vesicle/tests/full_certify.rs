@@ -55,11 +55,6 @@ fn an_incremental_reading_that_appends() {
 }
 
 #[test]
-fn an_incremental_reading_that_replaces() {
-    certify(NEW, "replace");
-}
-
-#[test]
 fn an_incremental_reading_that_upserts() {
     certify(NEW, "upsert");
 }
