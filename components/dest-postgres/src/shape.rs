@@ -66,7 +66,11 @@ impl Shape {
         let mut fields = Vec::new();
         for (place, written) in route.columns.iter().enumerate() {
             let Some(written) = written else { continue };
-            let coercion = Coercion::new(schema.field(place).data_type(), &written.column)?;
+            let kind = schema.field(place).data_type();
+            let coercion = match written.coerced {
+                true => Coercion::new(kind, &written.column)?,
+                false => Coercion::none_for(kind, &written.column)?,
+            };
             fields.push(Field::new(
                 &written.column.name,
                 coercion.kind().clone(),

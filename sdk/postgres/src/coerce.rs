@@ -2,8 +2,8 @@
 //! not take them.
 //!
 //! Invariant: a value is converted only if nothing of it is lost: `12.50` is no
-//! integer, a timestamp is a date only at midnight, and a number is a float only
-//! if the float gives back its digits. What has no zone is taken as UTC. A value
+//! integer and no `numeric(5,1)` has all of `0.25`, a timestamp is a date only at
+//! midnight, and a number is a float only if the float gives back its digits. What has no zone is taken as UTC. A value
 //! that cannot be converted is a fault with its row, and NULL in the result.
 //!
 //! [`Encoder`]: crate::Encoder
@@ -41,23 +41,45 @@ impl Coercion {
     ///
     /// `schema` if there is no way.
     pub fn new(kind: &DataType, column: &Column) -> Result<Self> {
-        let refused = match encode::takes(kind, column) {
-            Ok(()) => {
+        let direct = encode::takes(kind, column);
+        let Type::Scalar(target) = &column.r#type else {
+            direct?;
+            return Ok(Self::none(kind));
+        };
+        let (convert, kind) = match (direct, rounds(kind, target)) {
+            (Ok(()), false) => return Ok(Self::none(kind)),
+            (Ok(()), true) => (None, kind.clone()),
+            (Err(refused), _) => {
+                let (convert, kind) = conversion(kind, target).ok_or(refused)?;
+                (Some(convert), kind)
+            }
+        };
+        let convert = match (convert, target) {
+            (convert, Scalar::Numeric(Some(limit))) => {
                 return Ok(Self {
-                    convert: None,
-                    kind: kind.clone(),
+                    convert: Some(unrounded(convert, &kind, *limit)?),
+                    kind: DataType::Utf8,
                 });
             }
-            Err(error) => error,
+            (convert, target) => in_full(convert, target),
         };
-        let Type::Scalar(target) = &column.r#type else {
-            return Err(refused);
-        };
-        let (convert, kind) = conversion(kind, target).ok_or(refused)?;
-        Ok(Self {
-            convert: Some(convert),
-            kind,
-        })
+        Ok(Self { convert, kind })
+    }
+
+    /// For a column of the values' own type, which takes them as they are.
+    ///
+    /// # Errors
+    ///
+    /// `schema` if it does not.
+    pub fn none_for(kind: &DataType, column: &Column) -> Result<Self> {
+        encode::takes(kind, column).map(|()| Self::none(kind))
+    }
+
+    fn none(kind: &DataType) -> Self {
+        Self {
+            convert: None,
+            kind: kind.clone(),
+        }
     }
 
     /// The Arrow type of what comes out, which the column's encoder takes.
@@ -72,6 +94,97 @@ impl Coercion {
             None => Arc::clone(array),
         }
     }
+}
+
+/// Whether a column takes values of which it does not keep all digits.
+fn rounds(kind: &DataType, target: &Scalar) -> bool {
+    match target {
+        Scalar::Numeric(Some(_)) => !kind.is_integer(),
+        Scalar::Time(Some(_)) | Scalar::Timestamp(Some(_)) | Scalar::TimestampTz(Some(_)) => true,
+        _ => false,
+    }
+}
+
+/// The texts of numbers that a `numeric` with a limit has all digits of.
+fn unrounded(convert: Option<Convert>, kind: &DataType, limit: (u16, i16)) -> Result<Convert> {
+    let (convert, kind) = match convert {
+        Some(convert) => (convert, DataType::Utf8),
+        None => match to_text(kind) {
+            Some(convert) => (convert, DataType::Utf8),
+            None => (as_it_is(), kind.clone()),
+        },
+    };
+    let is_text = matches!(
+        kind,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    );
+    if !is_text {
+        let message = format!("numbers of Arrow's {kind} cannot be converted");
+        return Err(Error::schema("type-mismatch", message));
+    }
+    let target = Scalar::Numeric(Some(limit)).to_string();
+    Ok(Box::new(move |array, faults| {
+        let array = convert(array, faults);
+        let mut texts = StringBuilder::new();
+        each_text(&array, |row, text| {
+            let kept = text.and_then(|text| {
+                let places = number(text.trim(), Some(limit)).map(|number| places(&number));
+                let fits = places.is_some_and(|places| places <= i32::from(limit.1));
+                unless(fits.then_some(text), row, text, &target, faults)
+            });
+            texts.append_option(kept);
+        });
+        Arc::new(texts.finish())
+    }))
+}
+
+fn as_it_is() -> Convert {
+    Box::new(|array, _| arrow_array::make_array(array.to_data()))
+}
+
+/// Refuses times of which the target does not keep all digits.
+fn in_full(convert: Option<Convert>, target: &Scalar) -> Option<Convert> {
+    let (Scalar::Time(Some(digits))
+    | Scalar::Timestamp(Some(digits))
+    | Scalar::TimestampTz(Some(digits))) = target
+    else {
+        return convert;
+    };
+    let unit = 10_i64.pow(6_u32.saturating_sub(u32::from(*digits)));
+    let target = target.to_string();
+    Some(Box::new(move |array, faults| {
+        let array = match &convert {
+            Some(convert) => convert(array, faults),
+            None => arrow_array::make_array(array.to_data()),
+        };
+        let is_infinite = |time: i64| matches!(time, i64::MIN | i64::MAX);
+        let keep = |row: usize, time: i64, faults: &mut Faults| {
+            let kept = (time % unit == 0 || is_infinite(time)).then_some(time);
+            unless(
+                kept,
+                row,
+                &format!("the microsecond {time}"),
+                &target,
+                faults,
+            )
+        };
+        match array.data_type() {
+            DataType::Time64(TimeUnit::Microsecond) => {
+                let times = array.as_primitive::<Time64MicrosecondType>();
+                let times = times.iter().enumerate();
+                let kept = times.map(|(row, time)| keep(row, time?, faults));
+                Arc::new(kept.collect::<arrow_array::Time64MicrosecondArray>())
+            }
+            DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+                let times = array.as_primitive::<TimestampMicrosecondType>();
+                let times = times.iter().enumerate();
+                let kept = times.map(|(row, time)| keep(row, time?, faults));
+                let kept = kept.collect::<arrow_array::TimestampMicrosecondArray>();
+                Arc::new(kept.with_timezone_opt(zone.clone()))
+            }
+            _ => array,
+        }
+    }))
 }
 
 fn conversion(kind: &DataType, target: &Scalar) -> Option<(Convert, DataType)> {
@@ -292,19 +405,40 @@ fn float<F: std::fmt::Display + Copy>(text: &str, read: impl Fn(&str) -> Option<
     let named = text
         .trim_start_matches(['+', '-'])
         .starts_with(|c: char| c.is_alphabetic());
-    let same = || Some(digits(text)? == digits(&value.to_string())?);
+    let same = || Some(number(text, None)? == number(&value.to_string(), None)?);
     (named || same()?).then_some(value)
 }
 
 /// A number in the one form that PostgreSQL sends it in, without the zeros that
 /// say nothing.
-fn digits(text: &str) -> Option<Vec<u8>> {
+fn number(text: &str, limit: Option<(u16, i16)>) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    numeric::parse(text, None, &mut bytes).ok()?;
+    numeric::parse(text, limit, &mut bytes).ok()?;
     // The head has, of two bytes each: the number of digits, the weight, the
     // sign, and how many places are shown.
     bytes.drain(6..8);
     Some(bytes)
+}
+
+/// How many places after the point a number has that are not zero at the end;
+/// fewer than none if it ends in zeros before the point.
+fn places(number: &[u8]) -> i32 {
+    let field = |at: usize| {
+        let bytes = number.get(at..at + 2).and_then(|two| two.try_into().ok());
+        i32::from(bytes.map_or(0, i16::from_be_bytes))
+    };
+    let (count, weight) = (field(0), field(2));
+    if count == 0 {
+        return i32::MIN;
+    }
+    // The last of the digits, each of which is one of 10,000.
+    let mut last = field(number.len() - 2);
+    let mut places = (count - 1 - weight) * 4;
+    while last % 10 == 0 && last != 0 {
+        last /= 10;
+        places -= 1;
+    }
+    places
 }
 
 /// Microseconds from 1970. A date is its midnight; a time without a zone is one
@@ -471,6 +605,21 @@ mod tests {
             times.as_primitive::<TimestampMicrosecondType>().value(0),
             time::DAY
         );
+    }
+
+    #[test]
+    fn digits_that_a_column_does_not_keep_are_not_rounded_away() {
+        let texts = ["1.5", "1.25", "1.50", "100", "NaN"];
+        let (kept, faults) = coerce(StringArray::from_iter_values(texts), "numeric(3,1)");
+        assert_eq!(faults, [1, 3]);
+        assert_eq!(kept.null_count(), 2);
+        let (_, faults) = coerce(Float64Array::from(vec![0.5, 0.25]), "numeric(3,1)");
+        assert_eq!(faults, [1]);
+        let (_, faults) = coerce(Int64Array::from(vec![5]), "numeric(3,1)");
+        assert!(faults.is_empty());
+        let times = TimestampMicrosecondArray::from(vec![1_000_000, 1_500_000, i64::MIN]);
+        let (_, faults) = coerce(times, "timestamp(0) without time zone");
+        assert_eq!(faults, [1]);
     }
 
     #[test]
