@@ -277,7 +277,8 @@ impl<'c> Ledger<'c> {
         Ok(cursors.collect())
     }
 
-    /// Moves a partition's cursor, with what was written since.
+    /// Moves a partition's cursor on from where it was `before`, with what was
+    /// written since. It is `false`, and nothing has moved, if it is not there.
     ///
     /// # Errors
     ///
@@ -285,20 +286,23 @@ impl<'c> Ledger<'c> {
     pub async fn advance(
         &self,
         (pipeline, stream): (&str, &str),
+        before: Option<&str>,
         moved: &PartitionCursor,
         rows: u64,
         bytes: u64,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let advance = format!(
             "INSERT INTO {} AS moved (pipeline, stream, partition, cursor, last, rows, bytes)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (pipeline, stream, partition) DO UPDATE SET
                cursor = excluded.cursor, last = excluded.last, moved = now(),
-               rows = moved.rows + excluded.rows, bytes = moved.bytes + excluded.bytes",
+               rows = moved.rows + excluded.rows, bytes = moved.bytes + excluded.bytes
+             WHERE moved.cursor IS NOT DISTINCT FROM $8",
             self.cursor
         );
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        self.client
+        let changed = self
+            .client
             .execute(
                 &advance,
                 &[
@@ -309,9 +313,10 @@ impl<'c> Ledger<'c> {
                     &moved.last,
                     &signed(rows),
                     &signed(bytes),
+                    &before,
                 ],
             )
             .await?;
-        Ok(())
+        Ok(changed == 1)
     }
 }

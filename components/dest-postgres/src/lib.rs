@@ -68,6 +68,11 @@ use crate::writer::TableWriter;
 /// What the sessions are called in `pg_stat_activity`.
 const NAME: &str = "vesicle dest-postgres";
 
+/// A commit is durable when it is answered, whatever the default is: the source
+/// is told of it, and may forget the rows.
+const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false)
+    WHERE pg_catalog.current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')";
+
 /// Writes tables.
 pub struct PostgresDestination {
     options: Options,
@@ -75,7 +80,9 @@ pub struct PostgresDestination {
 
 impl PostgresDestination {
     async fn connect(&self) -> Result<Client> {
-        Client::connect(&self.options.server, NAME).await
+        let client = Client::connect(&self.options.server, NAME).await?;
+        client.run(DURABLE).await?;
+        Ok(client)
     }
 }
 
@@ -102,9 +109,10 @@ impl Destination for PostgresDestination {
 
     async fn writer(&self, load: &Load, partition: &str) -> Result<TableWriter> {
         let detail = Detail::parse(&load.detail)?;
-        let goes_on = load.cursors.iter().any(|at| at.partition == partition);
+        let at = load.cursors.iter().find(|at| at.partition == partition);
+        let cursor = at.map(|at| at.cursor.clone());
         let client = self.connect().await?;
-        Ok(TableWriter::new(client, detail, partition, goes_on))
+        Ok(TableWriter::new(client, detail, partition, cursor))
     }
 
     async fn finish(&self, load: &Load) -> Result<Summary> {

@@ -5,8 +5,10 @@
 //! that what the server refuses can be told row by row ([`crate::sieve`]); where
 //! they may not, one COPY takes all rows up to the commit.
 //!
-//! Invariant: a transaction is open while there are rows without a commit; it
-//! ends with the cursor that covers them.
+//! Invariants: a transaction is open while there are rows without a commit; it
+//! ends with the cursor that covers them. It ends only if the cursor is still
+//! where this writer has left it, so that of two that write the same rows at
+//! once, as when a host was given up too early, one does.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -32,6 +34,8 @@ pub struct TableWriter {
     pub(crate) client: Client,
     pub(crate) detail: Detail,
     partition: String,
+    /// How far the partition is durable.
+    cursor: Option<String>,
     path: Option<Path>,
     copy: Option<Copy>,
     /// Changes, once the rows before them are the target's.
@@ -65,15 +69,16 @@ struct Path {
 }
 
 impl TableWriter {
-    /// What writes a partition of a load; if it `goes_on`, with a part of it
-    /// written before.
-    pub fn new(client: Client, detail: Detail, partition: &str, goes_on: bool) -> Self {
-        let changes = detail.has_changes && goes_on;
+    /// What writes a partition of a load, of which all up to `cursor` is
+    /// written already.
+    pub fn new(client: Client, detail: Detail, partition: &str, cursor: Option<String>) -> Self {
+        let changes = detail.has_changes && cursor.is_some();
         Self {
             client,
             changes: changes.then(|| Changes::new(detail.target.clone())),
             detail,
             partition: partition.to_owned(),
+            cursor,
             path: None,
             copy: None,
             is_open: false,
@@ -318,14 +323,24 @@ impl Writer for TableWriter {
             last: request.last,
         };
         let ledger = Ledger::new(&self.client, &target.schema);
-        ledger
-            .advance((pipeline, stream), &moved, rows, bytes)
+        let before = self.cursor.as_deref();
+        let is_ours = ledger
+            .advance((pipeline, stream), before, &moved, rows, bytes)
             .await?;
+        if !is_ours {
+            let message = format!(
+                "{target}: another run has written to partition {} since this one began; nothing of \
+                 this commit was kept",
+                self.partition
+            );
+            return Err(Error::conflict("written-by-another", message).without_retry());
+        }
         if self.detail.has_changes {
             ledger.publish(pipeline, stream, &self.partition).await?;
         }
         self.client.run("COMMIT").await?;
         self.is_open = false;
+        self.cursor = Some(request.cursor.clone());
         Ok(Receipt::of(request, rows, bytes))
     }
 

@@ -344,6 +344,25 @@ fn what_no_cursor_reaches_is_refused() {
     tables.run().expect_exit(3).expect_said("tie_breaker_field");
 }
 
+#[test]
+fn tables_are_logged_and_commits_durable_whatever_the_defaults_are() {
+    let tables = Tables::new(PEOPLE);
+    tables.server.sql(
+        "alter role postgres set synchronous_commit = off;
+         create schema raw; create table raw.people (like people);
+         create table seen (setting text);
+         create function see() returns trigger language plpgsql as
+           $$ begin insert into seen values (current_setting('synchronous_commit')); return new; end $$;
+         create trigger see before insert on raw.people for each row execute function see();",
+    );
+    tables.document("people", "append");
+    tables.complete();
+    tables.expect_equal("people", "raw.people");
+    assert_eq!(tables.server.sql("select distinct setting from seen"), "on");
+    let unlogged = "pg_class where relpersistence <> 'p' and relnamespace = 'raw'::regnamespace";
+    assert_eq!(tables.count(unlogged), 0);
+}
+
 /// What a component that has signed in finds in its memory: how often the
 /// password, how often its user.
 fn found_in_memory(tables: &Tables, leak: &str) -> (u64, u64) {
