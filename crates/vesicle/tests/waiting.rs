@@ -17,8 +17,6 @@ use common::confined::Confined;
 const WATCHED: Duration = Duration::from_secs(10);
 /// The processor time that it may use meanwhile.
 const ALLOWED: Duration = Duration::from_millis(50);
-/// A tick of the clock in `/proc/PID/stat`: USER_HZ is 100 on every Linux.
-const TICK: Duration = Duration::from_millis(10);
 
 /// A server at an address, which does one thing.
 fn server(serve: impl FnOnce(&Listener) + Send + 'static) -> (String, JoinHandle<()>) {
@@ -61,16 +59,6 @@ fn hear(stream: &TcpStream) {
 fn silent(mode: &str, address: &str) -> Confined {
     let config = format!("mode: {mode}, address: {address:?}");
     Confined::new("silent-socket", &config).limited("idle_timeout: 60s")
-}
-
-/// The processor time that a process has used, its threads of the past included.
-fn processor_time(process: &Running) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
-    // The name, in parentheses, may hold anything.
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<_> = fields.split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<u32>().unwrap();
-    TICK * (ticks(11) + ticks(12))
 }
 
 #[test]
@@ -122,11 +110,11 @@ fn ten_idle_seconds_cost_less_than_fifty_milliseconds_of_processor_time() {
     std::thread::sleep(Duration::from_secs(1));
     let before = cases
         .each_ref()
-        .map(|(_, _, process, ..)| processor_time(process));
+        .map(|(_, _, process, ..)| process.processor_time());
     std::thread::sleep(WATCHED);
     let after = cases
         .each_ref()
-        .map(|(_, _, process, ..)| processor_time(process));
+        .map(|(_, _, process, ..)| process.processor_time());
     for (case, (mode, confined, process, _, enough, serving)) in cases.into_iter().enumerate() {
         assert!(
             !before[case].is_zero(),

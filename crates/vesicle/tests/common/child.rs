@@ -13,6 +13,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 /// the test gives it up.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
+/// A tick of the clock in `/proc/PID/stat`: USER_HZ is 100 on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
 /// A process in a group of its own. The group is killed when this is dropped.
 pub struct Running {
     child: Child,
@@ -83,6 +86,16 @@ impl Running {
         self.child.id()
     }
 
+    /// The processor time that it has used, its threads of the past included.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        // The name, in parentheses, may hold anything.
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<_> = fields.split_whitespace().collect();
+        let ticks = |at: usize| fields[at].parse::<u32>().unwrap();
+        TICK * (ticks(11) + ticks(12))
+    }
+
     /// Sends a signal to the process.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
@@ -118,6 +131,19 @@ impl Running {
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until it has stopped, by a signal.
+    #[track_caller]
+    pub fn wait_until_stopped(mut self) -> Self {
+        let stat = format!("/proc/{}/stat", self.id());
+        let is_stopped = || {
+            let stat = std::fs::read_to_string(&stat).unwrap_or_default();
+            stat.rsplit_once(") ")
+                .is_some_and(|(_, state)| state.starts_with('T'))
+        };
+        assert!(self.wait_until(is_stopped), "it does not stop");
+        self
     }
 
     /// Waits for something to come true, and says whether it did before the
