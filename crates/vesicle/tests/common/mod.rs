@@ -19,6 +19,7 @@ pub mod document;
 pub mod independent;
 pub mod large;
 pub mod postgres;
+pub mod proxy;
 pub mod small;
 pub mod sweep;
 pub mod trace;
