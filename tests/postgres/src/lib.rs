@@ -26,4 +26,4 @@ mod programs;
 mod server;
 
 pub use cluster::{Auth, Options};
-pub use server::Server;
+pub use server::{Background, Server};

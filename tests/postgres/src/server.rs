@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -48,6 +48,19 @@ pub struct Server {
 struct Process {
     child: Child,
     watchdog: ChildStdin,
+}
+
+/// Statements that are being carried out. Dropped, their client is gone; the
+/// server learns of it when it next speaks to it.
+#[derive(Debug)]
+pub struct Background(Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 impl Server {
@@ -166,26 +179,45 @@ impl Server {
         self.psql(database, &["-P", "null=NULL"], statements)
     }
 
+    /// Begins to run statements, through a `psql` that is gone when what this
+    /// returns is dropped. The session is called `background`.
+    ///
+    /// # Panics
+    ///
+    /// Where `psql` does not start.
+    #[must_use]
+    pub fn begin_sql(&self, statements: &str) -> Background {
+        let mut psql = self.psql_command(Self::DATABASE, &[], statements);
+        psql.env("PGAPPNAME", "background")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Background(psql.spawn().expect("psql starts"))
+    }
+
     fn psql(&self, database: &str, options: &[&str], statements: &str) -> Result<String, String> {
-        let printed = self
-            .programs
-            .command(self.programs.path("psql"), self.folder.path())
-            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
-            .args(["-U", Self::SUPERUSER, "-d", database])
-            .args(options)
-            .args(["-c", statements])
-            .env("PGPASSWORD", &self.password)
-            .env("PGCONNECT_TIMEOUT", "10")
-            .stdin(Stdio::null())
-            .output()
-            .expect("psql starts");
+        let mut psql = self.psql_command(database, options, statements);
+        let printed = psql.output().expect("psql starts");
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim_end().to_owned();
         if printed.status.success() {
             Ok(text(printed.stdout))
         } else {
             Err(text(printed.stderr))
         }
+    }
+
+    fn psql_command(&self, database: &str, options: &[&str], statements: &str) -> Command {
+        let mut psql = self
+            .programs
+            .command(self.programs.path("psql"), self.folder.path());
+        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-U", Self::SUPERUSER, "-d", database])
+            .args(options)
+            .args(["-c", statements])
+            .env("PGPASSWORD", &self.password)
+            .env("PGCONNECT_TIMEOUT", "10")
+            .stdin(Stdio::null());
+        psql
     }
 
     /// Kills the server and all that belongs to it, as `kill -9` does. Does

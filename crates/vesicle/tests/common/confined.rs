@@ -25,6 +25,7 @@ pub fn guests() -> PathBuf {
     let folder = Path::new(super::BINARY).with_file_name("test-components");
     for name in [
         "hostile-source",
+        "many-sessions",
         "memory-search",
         "raw-source",
         "silent-socket",
