@@ -77,6 +77,7 @@ impl Server {
             .env("PGUSER", "postgres")
             .env("PGPASSWORD", &self.password)
             .env("PGDATABASE", "postgres")
+            .env("PGOPTIONS", "-c client_min_messages=warning")
             .env("PSQL", &self.psql);
         command
     }
