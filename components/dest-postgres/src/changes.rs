@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use vesicle_connector::{Change, Error, Operation, Result};
+use vesicle_connector::{Change, Error, Evolution, Operation, Result};
 use vesicle_postgres::wire;
 use vesicle_postgres_client::{Client, CopyIn};
 
 use crate::columns;
+use crate::evolve::plan;
 use crate::keys::Keys;
 use crate::staged::{GATHERED, Staged, ensure_key};
 use crate::target::TableName;
@@ -25,6 +26,7 @@ use crate::target::TableName;
 /// Changes on their way to a table.
 pub struct Changes {
     target: TableName,
+    policy: Evolution,
     staged: Option<Staged>,
     copy: Option<CopyIn>,
     /// The number of the next change.
@@ -43,10 +45,11 @@ struct Gathered {
 }
 
 impl Changes {
-    /// Changes to a table.
-    pub fn new(target: TableName) -> Self {
+    /// Changes to a table, which is made to take them as far as the policy says.
+    pub fn new(target: TableName, policy: Evolution) -> Self {
         Self {
             target,
+            policy,
             staged: None,
             copy: None,
             number: 0,
@@ -126,11 +129,23 @@ impl Changes {
         }
         self.apply(client).await?;
         let wanted = columns::of_schema(batch.schema_ref())?;
-        let existing = self.target.columns(client).await?.ok_or_else(|| {
+        let existing = self.target.existing(client).await?.ok_or_else(|| {
             let message = format!("{}: the table is gone; --fresh copies it anew", self.target);
             Error::not_found("no-target", message)
         })?;
-        columns::check(&self.target, &wanted, &existing)?;
+        let route = plan(&self.target, Some(&existing), &wanted, self.policy)?;
+        if !route.is_plain() {
+            let message = format!(
+                "{}: changes cannot be written to other types than the source's, and no column of \
+                 theirs can be left out; alter the table, or add the column with \
+                 schema_evolution: {{ new_column: add }}",
+                self.target
+            );
+            return Err(Error::schema("other-columns", message));
+        }
+        for statement in &route.statements {
+            client.run(statement).await?;
+        }
         let staged = Staged::new(batch.schema(), &wanted, change.key.clone())?;
         ensure_key(client, &self.target, &staged.key).await?;
         client.run(&staged.create(&self.target)).await?;

@@ -75,7 +75,7 @@ impl TableWriter {
         let changes = detail.has_changes && cursor.is_some();
         Self {
             client,
-            changes: changes.then(|| Changes::new(detail.target.clone())),
+            changes: changes.then(|| Changes::new(detail.target.clone(), detail.evolution)),
             detail,
             partition: partition.to_owned(),
             cursor,
@@ -170,7 +170,10 @@ impl TableWriter {
         if self.detail.has_changes && self.changes.is_none() {
             self.end_copy().await?;
             publish::hand_over(&self.client, &self.detail).await?;
-            self.changes = Some(Changes::new(self.detail.target.clone()));
+            let Detail {
+                target, evolution, ..
+            } = &self.detail;
+            self.changes = Some(Changes::new(target.clone(), *evolution));
         }
         Ok(())
     }

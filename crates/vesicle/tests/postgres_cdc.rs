@@ -154,9 +154,14 @@ fn a_column_that_comes_while_the_log_is_read_is_named_and_no_change_is_lost() {
         .run()
         .expect_exit(7)
         .expect_said("raw.notes has no column \"extra\", which the source has");
+    let policy = |policy: &str| format!("  schema_evolution: {{ {policy} }}\n");
+    tables.document_with(STREAM, "upsert", &policy("new_column: add"));
     tables
-        .server
-        .sql("alter table raw.notes add column extra int");
+        .run()
+        .expect_exit(7)
+        .expect_said("the source has no column \"body\"");
+    let both = "new_column: add, removed_column: ignore";
+    tables.document_with(STREAM, "upsert", &policy(both));
     tables.complete();
     for (view, table) in [("source", "notes"), ("target", "raw.notes")] {
         let view = format!("create view {view} as select id, title, at, extra from {table}");
