@@ -136,7 +136,7 @@ impl Counters {
     }
 
     /// Says that the stage may wait for something outside as long as it likes:
-    /// it stalls only while it computes.
+    /// only the time that it computes counts as a stall.
     pub fn waits_for_others(&self) {
         self.waits.store(true, Relaxed);
     }
@@ -147,11 +147,16 @@ impl Counters {
         if self.doing.load(Relaxed) != Doing::Working as u8 {
             return Duration::ZERO;
         }
-        let unmoved = self.unmoved_for();
-        match self.waits.load(Relaxed) && !self.is_computing() {
-            true => Duration::ZERO,
-            false => unmoved,
+        match self.waits.load(Relaxed) {
+            true => self.busy_unmoved(),
+            false => self.unmoved_for(),
         }
+    }
+
+    /// How long it has computed since something moved.
+    fn busy_unmoved(&self) -> Duration {
+        let busy = self.busy_nanos.load(Relaxed);
+        Duration::from_nanos(busy.saturating_sub(self.busy_at_move.load(Relaxed)))
     }
 
     fn unmoved_for(&self) -> Duration {
@@ -162,9 +167,9 @@ impl Counters {
     /// runs at this moment, or has for most of the stall.
     #[must_use]
     pub fn is_computing(&self) -> bool {
-        let busy = self.busy_nanos.load(Relaxed);
-        let busy = busy.saturating_sub(self.busy_at_move.load(Relaxed));
-        self.polling.load(Relaxed) > 0 || 2 * u128::from(busy) > self.unmoved_for().as_nanos()
+        self.waits.load(Relaxed)
+            || self.polling.load(Relaxed) > 0
+            || 2 * self.busy_unmoved() > self.unmoved_for()
     }
 
     /// The stage has ended.
@@ -270,16 +275,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stage_that_waits_for_others_stalls_only_while_it_computes() {
+    async fn a_stage_that_waits_for_others_stalls_only_by_what_it_computes() {
         let counters = Counters::new("x");
         counters.waits_for_others();
-        std::thread::sleep(Duration::from_millis(20));
+        let spin = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            // It wakes after a while, and is looked at.
+            assert!(counters.stalled_for() < Duration::from_millis(50));
+            for _ in 0..10 {
+                let end = Instant::now() + Duration::from_millis(10);
+                while Instant::now() < end {}
+                tokio::task::yield_now().await;
+            }
+        };
+        Timed::new(Arc::clone(&counters), spin).await;
+        assert!(counters.stalled_for() >= Duration::from_millis(90));
+        assert!(counters.is_computing());
+        counters.moved();
         assert_eq!(counters.stalled_for(), Duration::ZERO);
-        let computing = Timed::new(Arc::clone(&counters), async {
-            std::thread::sleep(Duration::from_millis(20));
-            counters.stalled_for()
-        });
-        assert!(computing.await >= Duration::from_millis(20));
     }
 
     #[test]
