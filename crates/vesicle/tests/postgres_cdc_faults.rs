@@ -1,17 +1,15 @@
-//! What becomes of changes when runs, sessions and servers end, and of runs that
-//! do not.
+//! What becomes of changes when runs end before their time, and of those that
+//! cannot be had.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use std::fs;
-use std::time::{Duration, Instant};
 
-use common::changes::{CHANGES, NOTES, STREAM, WRITER, catch_up, confirmed, follow, is_equal};
+use common::changes::{CHANGES, NOTES, STREAM, confirmed};
 use common::child::Running;
 use common::postgres::Tables;
-use rustix::process::Signal;
 use vesicle_pipeline::run::fail_point::ALL;
 
 #[test]
@@ -50,33 +48,6 @@ fn a_run_killed_at_any_boundary_loses_no_change_and_repeats_none() {
 }
 
 #[test]
-fn sessions_that_end_in_the_middle_are_opened_again() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "upsert");
-    follow(&tables);
-    let mut running = Running::start(tables.command());
-    assert!(running.wait_until(|| is_equal(&tables)));
-    std::thread::scope(|threads| {
-        threads.spawn(|| tables.server.sql(WRITER));
-        for _ in 0..3 {
-            let before = confirmed(&tables);
-            tables.server.sql(
-                "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'vesicle%'",
-            );
-            tables.server.sql("update notes set body = 'seen'");
-            assert!(running.wait_until(|| confirmed(&tables) > before));
-        }
-    });
-    assert!(running.wait_until(|| is_equal(&tables)));
-    running.signal(Signal::INT);
-    running
-        .wait()
-        .expect_exit(130)
-        .expect_said("trying again in");
-    catch_up(&tables);
-}
-
-#[test]
 fn the_slot_is_confirmed_only_once_the_destination_has_committed() {
     let tables = Tables::new(NOTES);
     tables.document(STREAM, "upsert");
@@ -109,103 +80,6 @@ fn the_slot_is_confirmed_only_once_the_destination_has_committed() {
     });
     tables.expect_equal("notes", "raw.notes");
     assert!(confirmed(&tables) > before);
-}
-
-#[test]
-fn a_run_that_follows_costs_nothing_while_nothing_happens_and_keeps_no_log() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "upsert");
-    follow(&tables);
-    let path = tables.folder.path().join("pipeline.yaml");
-    let text = fs::read_to_string(&path).unwrap();
-    let limits = "  limits: { idle_timeout: 2s }\ndestination:";
-    tables.write(&text.replacen("destination:", limits, 1));
-    let mut running = Running::start(tables.command());
-    assert!(running.wait_until(|| is_equal(&tables)));
-    let ticks = || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", running.id())).unwrap();
-        let fields: Vec<u64> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .map(|field| field.parse().unwrap_or(0))
-            .collect();
-        // Time in user and in system mode, in hundredths of a second.
-        fields[11] + fields[12]
-    };
-    // What there is to do at the beginning is done.
-    std::thread::sleep(Duration::from_secs(2));
-    let before = ticks();
-    std::thread::sleep(Duration::from_secs(6));
-    let spent = ticks() - before;
-    assert!(spent <= 12, "{spent} hundredths of a second in 6 seconds");
-    // The log of others goes.
-    tables
-        .server
-        .sql("create table noise as select repeat('x', 1000) from generate_series(1, 5000)");
-    let end: u64 = tables
-        .server
-        .sql("select pg_current_wal_lsn() - '0/0'")
-        .parse()
-        .unwrap();
-    assert!(running.wait_until(|| confirmed(&tables) + (1 << 20) > end));
-    // And it still listens.
-    tables.server.sql(CHANGES);
-    assert!(running.wait_until(|| is_equal(&tables)));
-    let asked = Instant::now();
-    running.signal(Signal::INT);
-    running.wait().expect_exit(130);
-    let took = asked.elapsed();
-    assert!(took < Duration::from_secs(4), "it took {took:?}");
-}
-
-#[test]
-fn a_run_that_is_interrupted_goes_on_where_it_was() {
-    let tables = Tables::new(NOTES);
-    tables.document(STREAM, "replace");
-    follow(&tables);
-    for _ in 0..3 {
-        let mut running = Running::start(tables.command());
-        tables
-            .server
-            .sql(CHANGES.replace("10000", "20000").as_str());
-        assert!(running.wait_until(|| is_equal(&tables)));
-        running.signal(Signal::TERM);
-        running.wait().expect_exit(130);
-        tables
-            .server
-            .sql("delete from notes where id > 10000; update notes set title = 'while away'");
-    }
-    catch_up(&tables);
-}
-
-#[test]
-fn streams_that_follow_go_side_by_side_and_end_together() {
-    let tables = Tables::new(NOTES);
-    tables
-        .server
-        .sql("create table others (id int primary key, note text)");
-    tables.document(
-        "{ name: notes, sync_mode: cdc, primary_key: id }\n    - { name: others, sync_mode: cdc, primary_key: id }",
-        "upsert",
-    );
-    follow(&tables);
-    let mut running = Running::start(tables.command());
-    assert!(running.wait_until(|| is_equal(&tables)));
-    tables
-        .server
-        .sql("insert into others values (1, 'one'); delete from notes where id < 10");
-    let others = "select count(*) from raw.others";
-    assert!(running.wait_until(|| tables.server.try_sql(others).is_ok_and(|n| n == "1")));
-    assert!(running.wait_until(|| is_equal(&tables)));
-    // One that fails ends the run.
-    tables
-        .server
-        .sql("drop table raw.others; insert into others values (2, 'two')");
-    let ended = running.wait();
-    assert!(!ended.status.success(), "{ended:#?}");
-    ended.expect_said("raw.others");
 }
 
 #[test]
@@ -266,6 +140,16 @@ fn changes_that_are_lost_are_told_and_only_a_fresh_copy_goes_on() {
         .run()
         .expect_exit(6)
         .expect_said("max_slot_wal_keep_size");
+    fresh();
+    // The table is not published any more.
+    let publication = tables.server.sql("select pubname from pg_publication");
+    tables
+        .server
+        .sql(&format!("alter publication {publication} drop table notes"));
+    tables
+        .run()
+        .expect_exit(6)
+        .expect_said("those in between are lost");
     fresh();
     // The table is another one of the same name.
     tables
@@ -345,31 +229,34 @@ fn what_has_no_log_is_refused_before_anything_is_read() {
 }
 
 #[test]
-fn a_server_that_is_killed_is_waited_for() {
-    let mut tables = Tables::new(NOTES);
-    tables.document(STREAM, "upsert");
-    follow(&tables);
-    let mut running = Running::start(tables.command());
-    assert!(running.wait_until(|| is_equal(&tables)));
-    tables.server.sql(CHANGES);
-    tables.server.restart();
-    tables
-        .server
-        .sql("update notes set title = 'up again' where id = 2");
-    assert!(running.wait_until(|| is_equal(&tables)));
-    running.signal(Signal::INT);
-    running
-        .wait()
-        .expect_exit(130)
-        .expect_said("trying again in");
-    catch_up(&tables);
-}
-
-#[test]
 fn a_server_whose_log_has_no_rows_says_what_to_set() {
     let mut tables = Tables::new(NOTES);
     tables.server.sql("alter system set wal_level = replica");
     tables.server.restart();
     tables.document(STREAM, "upsert");
     tables.run().expect_exit(3).expect_said("set it to logical");
+}
+
+#[test]
+fn a_slot_that_waits_for_the_transaction_of_another_says_so() {
+    let tables = Tables::new(NOTES);
+    tables.document(STREAM, "upsert");
+    tables.server.sql("create table go ()");
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            tables.server.sql(
+                "do $$ begin
+                   perform txid_current();
+                   while not exists (select from go) loop perform pg_sleep(0.02); end loop;
+                 end $$",
+            )
+        });
+        let is_open = "pg_stat_activity where backend_xid is not null";
+        while tables.count(is_open) == 0 {}
+        let mut running = Running::start(tables.command());
+        running.wait_until_said("something have ended; the oldest is that of process ");
+        tables.server.sql("insert into go default values");
+        running.wait().expect_exit(0);
+    });
+    tables.expect_equal("notes", "raw.notes");
 }

@@ -20,8 +20,9 @@ use crate::client::SETTINGS;
 use crate::error::{Said, said};
 use crate::{Lsn, Options, session};
 
-/// The longest message that is taken: the longest tuple, and a little.
-const LONGEST: usize = 1 << 30;
+/// The longest message that is taken: a row that can be passed on, before and
+/// after a change.
+const LONGEST: usize = 129 << 20;
 
 /// What is read at once.
 const PIECE: usize = 64 << 10;
@@ -274,7 +275,11 @@ impl Replication {
         // A length of less than its own four bytes is refused above.
         let size = header.len() as usize + 1;
         if size > LONGEST {
-            return Err(self.internal(&format!("the server sends a message of {size} bytes")));
+            let message = format!(
+                "{}: the log has a row of {size} bytes; no more than 64 MiB can be passed on",
+                self.place
+            );
+            return Err(Error::data("row-too-large", message));
         }
         if self.buffer.len() < size {
             self.buffer.reserve(size - self.buffer.len());

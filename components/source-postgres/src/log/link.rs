@@ -1,7 +1,7 @@
 //! The connection that changes come over, kept alive whatever else goes on.
 //!
 //! Invariant: the server is told nothing but what the destination has
-//! committed, and told something at least every ten seconds.
+//! committed, and told something often enough not to give us up.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,16 +9,33 @@ use std::time::Duration;
 use futures::future::{Either, FutureExt as _, LocalBoxFuture, select};
 use futures::stream::StreamExt as _;
 use vesicle_connector::{Committed, Result};
-use vesicle_postgres_client::{Lsn, Replication, Streamed, sleep};
+use vesicle_postgres_client::{Client, Lsn, Replication, Streamed, sleep};
 
 use crate::log::position::Position;
 
-/// How often the server hears of us at least, whose own patience is a minute
-/// unless it is told otherwise.
-pub const SLOW: Duration = Duration::from_secs(10);
+/// How often the server hears of us at least.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// How often it is asked where an answer is waited for.
 pub const QUICK: Duration = Duration::from_secs(1);
+
+/// How often the server has to hear of us, so as not to give us up: several
+/// times within its `wal_sender_timeout`.
+///
+/// # Errors
+///
+/// What the server says.
+pub async fn patience(client: &Client) -> Result<Duration> {
+    let timeout = "\
+SELECT setting::int8 FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'";
+    let row = client.query_one(timeout, &[]).await?;
+    let millis = row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
+    Ok(match millis {
+        // It has all the time there is.
+        0 => SLOW,
+        _ => Duration::from_millis(millis / 4).min(SLOW),
+    })
+}
 
 /// A connection that streams, and what the destination has of it.
 pub struct Link {

@@ -112,7 +112,7 @@ pub async fn read(
             let from = Position::parse(cursor)?;
             check_origin(&client, &here, &from)?;
             slot::check_position(&client, &slot, &from).await?;
-            publication.check(&client, &table).await?;
+            publication.expect(&client, &table).await?;
             from
         }
         None => {
@@ -148,11 +148,11 @@ pub async fn read(
         never_null: never_null(&table),
         mapping: options.mapping,
     };
-    drop(client);
     let interval = match until {
-        Until::Asked => link::SLOW,
+        Until::Asked => link::patience(&client).await?,
         Until::Reached(_) => link::QUICK,
     };
+    drop(client);
     let link = Link::new(replication, committed, from, interval);
     Reader::new(link, &options.server, wanted, table.oid, until)
         .read(out)

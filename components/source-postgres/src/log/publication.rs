@@ -83,6 +83,30 @@ SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate,
         }
     }
 
+    /// Whether it has been what it has to be since a slot was made.
+    ///
+    /// # Errors
+    ///
+    /// `not-found` or `configuration` if changes may be missing in it.
+    pub async fn expect(&self, client: &Client, table: &Table) -> Result<()> {
+        match self.find(client, table).await? {
+            Some(Found {
+                whole: true,
+                has_table: true,
+            }) => Ok(()),
+            _ => {
+                let message = format!(
+                    "{}: the publication {} has not all changes of {} any more, and those in \
+                     between are lost; --fresh copies the table anew",
+                    client.place(),
+                    self.name,
+                    table.name
+                );
+                Err(Error::not_found("publication-changed", message))
+            }
+        }
+    }
+
     fn lacks(&self, client: &Client, what: &str) -> Error {
         let message = format!("{}: the publication {} {what}", client.place(), self.name);
         Error::configuration("publication", message)

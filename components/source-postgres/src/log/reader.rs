@@ -138,8 +138,12 @@ impl<'a> Reader<'a> {
                     Until::Reached(end) if sent >= end => return Ok(true),
                     // The server catches up, and is asked again in a while.
                     Until::Reached(_) => {}
-                    Until::Asked if self.uncovered == 0 && is_far(self.covered, sent) => {
-                        // Nothing happened to this table, and the log grows.
+                    // Nothing happened to this table, and the log grows, or
+                    // the server wants to end and waits for us.
+                    Until::Asked
+                        if self.uncovered == 0
+                            && (is_far(self.covered, sent) || asks && sent > self.covered) =>
+                    {
                         self.covered = sent;
                         let cursor = self.read.to_cursor();
                         self.link.during(out.settle(cursor)).await?;

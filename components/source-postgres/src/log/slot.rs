@@ -4,15 +4,21 @@
 //! Invariant: a slot is confirmed no further than the destination's cursor, so
 //! that a slot that is ahead of the cursor means that changes are lost.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use vesicle_connector::{Error, Result};
-use vesicle_postgres_client::{Client, Lsn, Replication, identifier};
+use vesicle_postgres_client::{Client, Lsn, Replication, identifier, sleep};
 
 use crate::log::position::Position;
 
 /// The longest name that PostgreSQL takes.
 const LONGEST: usize = 63;
+
+/// How long the server may wait for the transactions of others before it makes
+/// a slot.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The name of what belongs to some parts: readable as far as there is room,
 /// and different for different parts.
@@ -119,7 +125,11 @@ pub async fn make(
     }
     let quoted = identifier(name);
     let make = format!("CREATE_REPLICATION_SLOT {quoted} LOGICAL pgoutput EXPORT_SNAPSHOT");
-    let rows = replication.command(&make).await?;
+    let made = pin!(replication.command(&make));
+    let rows = match select(made, pin!(sleep(PATIENCE))).await {
+        Either::Left((rows, _)) => rows?,
+        Either::Right(_) => return Err(waits(client).await?),
+    };
     match &rows[..] {
         [row] if row.len() >= 3 => {
             let text = |place: usize| row[place].clone().unwrap_or_default();
@@ -127,6 +137,23 @@ pub async fn make(
         }
         _ => Err(Error::internal("no-slot", "the server made no slot")),
     }
+}
+
+/// The error of a slot that waits for others.
+async fn waits(client: &Client) -> Result<Error> {
+    let oldest = "\
+SELECT format('process %s of %s, since %s', pid, usename, xact_start) FROM pg_catalog.pg_stat_activity
+ WHERE backend_xid IS NOT NULL ORDER BY xact_start LIMIT 1";
+    let row = client.query_one(oldest, &[]).await?;
+    let oldest = row.map_or("nobody that can be seen".into(), |row| {
+        row.get::<_, String>(0)
+    });
+    let message = format!(
+        "{}: the server makes no replication slot before the transactions that have changed \
+         something have ended; the oldest is that of {oldest}",
+        client.place()
+    );
+    Ok(Error::conflict("open-transactions", message).with_retry(Duration::from_secs(1)))
 }
 
 /// Whether a slot has all that comes after a position.
