@@ -145,9 +145,16 @@ impl Source for PostgresSource {
                 let key = Key::of(&table, request)?;
                 key.check(&client, &table).await?;
                 let partition = Partition::new(incremental::PARTITION, "");
+                client.close().await;
                 return Ok(Plan::new(schema, vec![partition]));
             }
-            SyncMode::Cdc => return log::plan(&client, table, request, &self.options).await,
+            SyncMode::Cdc => {
+                let plan = log::plan(&client, table, request, &self.options).await?;
+                // The plan is held as long as the log is read, and the table
+                // may change meanwhile.
+                client.close().await;
+                return Ok(plan);
+            }
         }
         let format = match self.options.may_pass_untouched {
             true => reading::format(&table.wanted(&request.columns)?, &request.accepts),

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use futures::channel::oneshot;
 use futures::{SinkExt as _, StreamExt as _};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CopyInSink, CopyOutStream, NoTls, Row, Statement};
@@ -31,6 +32,8 @@ pub(crate) const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalS
 pub struct Client {
     inner: tokio_postgres::Client,
     told: Told,
+    /// Resolves when the driver has ended.
+    driven: oneshot::Receiver<()>,
     tap: Tap,
 }
 
@@ -78,12 +81,28 @@ impl Client {
             .await
             .map_err(|error| told.error(error))?;
         let driver = told.clone();
+        let (ended, driven) = oneshot::channel::<()>();
         session::spawn(async move {
             if let Err(error) = connection.await {
                 *driver.broken.borrow_mut() = Some(database_error(&driver.place, &error));
             }
+            drop(ended);
         });
-        Ok(Self { inner, told, tap })
+        Ok(Self {
+            inner,
+            told,
+            tap,
+            driven,
+        })
+    }
+
+    /// Ends the connection, and returns when it has ended: one that is only
+    /// dropped lasts until its driver has its next turn, which in a component
+    /// may be at the next call.
+    pub async fn close(self) {
+        drop(self.inner);
+        // It says nothing; it ends.
+        let _ = self.driven.await;
     }
 
     /// `host:port/database`, for messages.

@@ -152,7 +152,7 @@ pub async fn read(
         Until::Asked => link::patience(&client).await?,
         Until::Reached(_) => link::QUICK,
     };
-    drop(client);
+    client.close().await;
     let link = Link::new(replication, committed, from, interval);
     Reader::new(link, &options.server, wanted, table.oid, until)
         .read(out)
