@@ -25,11 +25,13 @@ use crate::catalog::Column;
 use crate::wire::Framing;
 use column::Cells;
 
-/// The size, in bytes of Arrow buffers, that batches are cut at: 768 KiB.
-pub const TARGET_BATCH: usize = 768 << 10;
+/// The size, in bytes of Arrow buffers, that batches are cut at: 224 KiB. With
+/// what encoding adds, smaller than what the host's allocator gives back to the
+/// system with each block.
+pub const TARGET_BATCH: usize = 224 << 10;
 
-/// The size, in bytes of Arrow buffers, that only a single row exceeds: 1 MiB.
-pub const MAX_BATCH: usize = 1 << 20;
+/// The size, in bytes of Arrow buffers, that only a single row exceeds: 240 KiB.
+pub const MAX_BATCH: usize = 240 << 10;
 
 /// Rows of a block at most.
 const BLOCK_ROWS: usize = 256;
