@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use vesicle_connector::{Change, Error, Evolution, Operation, Result};
+use vesicle_connector::{Change, Error, Evolution, Operation, RemovedColumn, Result};
 use vesicle_postgres::wire;
 use vesicle_postgres_client::{Client, CopyIn};
 
 use crate::columns;
 use crate::evolve::plan;
 use crate::keys::Keys;
+use crate::load::make_enums;
 use crate::staged::{GATHERED, Staged, ensure_key};
 use crate::target::TableName;
 
@@ -45,7 +46,7 @@ struct Gathered {
 }
 
 impl Changes {
-    /// Changes to a table, which is made to take them as far as the policy says.
+    /// Changes to a table, which may be changed by the policy.
     pub fn new(target: TableName, policy: Evolution) -> Self {
         Self {
             target,
@@ -70,6 +71,7 @@ impl Changes {
         batch: &RecordBatch,
     ) -> Result<u64> {
         self.fit(client, change, batch).await?;
+        let batch = &self.staged()?.convert(change, batch)?;
         match change.operation {
             Operation::Truncate => {
                 self.forget(client).await?;
@@ -133,20 +135,23 @@ impl Changes {
             let message = format!("{}: the table is gone; --fresh copies it anew", self.target);
             Error::not_found("no-target", message)
         })?;
-        let route = plan(&self.target, Some(&existing), &wanted, self.policy)?;
-        if !route.is_plain() {
-            let message = format!(
-                "{}: changes cannot be written to other types than the source's, and no column of \
-                 theirs can be left out; alter the table, or add the column with \
-                 schema_evolution: {{ new_column: add }}",
-                self.target
-            );
-            return Err(Error::schema("other-columns", message));
+        // What the source has now was looked at when the load began. A column
+        // that the log does not have yet is not a removed one.
+        let is_gone = |staged: &Staged| {
+            let mut before = staged.columns.iter();
+            before.any(|name| wanted.iter().all(|column| column.name != *name))
+        };
+        let mut policy = self.policy;
+        if !self.staged.as_ref().is_some_and(is_gone) {
+            policy.removed_column = RemovedColumn::Ignore;
         }
+        let route = plan(&self.target, Some(&existing), &wanted, policy)?;
+        make_enums(client, batch.schema_ref()).await?;
         for statement in &route.statements {
             client.run(statement).await?;
         }
-        let staged = Staged::new(batch.schema(), &wanted, change.key.clone())?;
+        let (key, type_change) = (change.key.clone(), policy.type_change);
+        let staged = Staged::new(batch.schema(), &route, key, type_change)?;
         ensure_key(client, &self.target, &staged.key).await?;
         client.run(&staged.create(&self.target)).await?;
         self.staged = Some(staged);
@@ -189,7 +194,9 @@ impl Changes {
             true => 0,
             false => self.gathered.leave(&change.unchanged, rows),
         };
-        let tuples = self.staged()?.tuples(change, batch, self.number, leaves)?;
+        let tuples = self
+            .staged()?
+            .tuples(change.operation, batch, self.number, leaves)?;
         self.number += rows as i64;
         if leaves == 0 {
             for hash in self.staged()?.hashes(batch)? {

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, new_null_array};
+use arrow_array::{
+    ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, new_null_array,
+};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use vesicle_connector::{Change, Error, Operation, Result};
+use vesicle_connector::{Change, Error, Operation, Result, TypeChange};
+use vesicle_postgres::coerce::Coercion;
 use vesicle_postgres::{Column, Encoder, Scalar, Type};
 use vesicle_postgres_client::{Client, identifier};
 
+use crate::evolve::Route;
 use crate::keys;
 use crate::load::quoted;
 use crate::target::TableName;
@@ -29,8 +33,13 @@ pub struct Staged {
     pub schema: SchemaRef,
     /// The columns that identify a row.
     pub key: Vec<String>,
-    columns: Vec<String>,
-    /// That with the columns beside the target's, and any other NULL.
+    /// The columns that are written.
+    pub columns: Vec<String>,
+    /// How each gets from the batches to the table.
+    ways: Vec<Way>,
+    /// The written columns, any of them NULL.
+    narrow: SchemaRef,
+    /// The same with the columns beside the target's.
     wide: SchemaRef,
     encoder: Encoder,
     /// Where the key's columns are, and what encodes them alone.
@@ -38,97 +47,140 @@ pub struct Staged {
     key_encoder: Encoder,
 }
 
+/// How a column gets from the batches to the table.
+struct Way {
+    place: usize,
+    coercion: Coercion,
+    /// Whether a value that cannot be converted becomes NULL.
+    faults_are_null: bool,
+}
+
 impl Staged {
-    /// Changes with these columns, found by this key.
+    /// Changes of a schema, written by a route and found by a key.
     ///
     /// # Errors
     ///
-    /// `schema` if they have not the key's columns.
-    pub fn new(schema: SchemaRef, columns: &[Column], key: Vec<String>) -> Result<Self> {
-        let nullable = |field: &Arc<Field>| field.as_ref().clone().with_nullable(true);
-        let mut fields: Vec<_> = schema.fields().iter().map(nullable).collect();
-        fields.push(Field::new(NUMBER, DataType::Int64, false));
-        fields.push(Field::new(REMOVES, DataType::Boolean, false));
-        fields.push(Field::new(LEAVES, DataType::Int32, false));
-        let wide = Arc::new(Schema::new(fields));
-        let mut all = columns.to_vec();
-        for column in &mut all {
+    /// `schema` if the key's columns are not written, or a column cannot take
+    /// its values.
+    pub fn new(
+        schema: SchemaRef,
+        route: &Route,
+        key: Vec<String>,
+        type_change: TypeChange,
+    ) -> Result<Self> {
+        let (mut ways, mut fields, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, written) in route.columns.iter().enumerate() {
+            let Some(written) = written else { continue };
+            let mut column = written.column.clone();
             column.nullable = true;
+            let coercion = Coercion::new(schema.field(place).data_type(), &column)?;
+            fields.push(Field::new(&column.name, coercion.kind().clone(), true));
+            ways.push(Way {
+                place,
+                coercion,
+                faults_are_null: written.coerced && type_change == TypeChange::Null,
+            });
+            targets.push(column);
         }
-        all.push(Column::new(NUMBER, Type::Scalar(Scalar::Int8)));
-        all.push(Column::new(REMOVES, Type::Scalar(Scalar::Bool)));
-        all.push(Column::new(LEAVES, Type::Scalar(Scalar::Int4)));
+        let columns: Vec<_> = targets.iter().map(|column| column.name.clone()).collect();
         let places = key.iter().map(|name| {
-            let place = columns.iter().position(|column| column.name == *name);
+            let place = columns.iter().position(|column| column == name);
             place.ok_or_else(|| {
-                let message = format!("the changes have no column {name:?}, which is in their key");
+                let message = format!("the column {name:?} identifies a row and is not written");
                 Error::schema("no-key", message)
             })
         });
         let key_places = places.collect::<Result<Vec<_>>>()?;
-        let places = key_places.iter();
-        let key_columns: Vec<_> = places.map(|place| columns[*place].clone()).collect();
+        let key_columns: Vec<_> = key_places.iter().map(|at| targets[*at].clone()).collect();
+        let narrow = Schema::new(fields.clone());
+        fields.push(Field::new(NUMBER, DataType::Int64, false));
+        fields.push(Field::new(REMOVES, DataType::Boolean, false));
+        fields.push(Field::new(LEAVES, DataType::Int32, false));
+        targets.push(Column::new(NUMBER, Type::Scalar(Scalar::Int8)));
+        targets.push(Column::new(REMOVES, Type::Scalar(Scalar::Bool)));
+        targets.push(Column::new(LEAVES, Type::Scalar(Scalar::Int4)));
+        let wide = Arc::new(Schema::new(fields));
         Ok(Self {
-            encoder: Encoder::new(&wide, &all)?,
-            key_encoder: Encoder::new(&schema.project(&key_places)?, &key_columns)?,
+            encoder: Encoder::new(&wide, &targets)?,
+            key_encoder: Encoder::new(&narrow.project(&key_places)?, &key_columns)?,
             key_places,
+            narrow: Arc::new(narrow),
+            ways,
             schema,
             wide,
-            columns: columns.iter().map(|column| column.name.clone()).collect(),
+            columns,
             key,
         })
     }
 
-    /// The tuples of changes as they are gathered: without what means nothing,
-    /// and numbered.
+    /// Changes in the columns of the table, without what means nothing.
+    ///
+    /// # Errors
+    ///
+    /// `data` for a value that cannot become the table's: a row that is left
+    /// out would make the table another one than the source's.
+    pub fn convert(&self, change: &Change, batch: &RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let is_key_only = matches!(change.operation, Operation::Delete | Operation::Rekey);
+        let mut arrays = Vec::with_capacity(self.ways.len());
+        for (name, way) in self.columns.iter().zip(&self.ways) {
+            let is_carried = match is_key_only {
+                true => self.key.contains(name),
+                false => !change.unchanged.contains(name),
+            };
+            if !is_carried {
+                arrays.push(new_null_array(way.coercion.kind(), rows));
+                continue;
+            }
+            let mut faults = Vec::new();
+            arrays.push(way.coercion.convert(batch.column(way.place), &mut faults));
+            if let (Some((_, error)), false) = (faults.into_iter().next(), way.faults_are_null) {
+                return Err(error.context(format!("column {name:?}")));
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let narrow = Arc::clone(&self.narrow);
+        Ok(RecordBatch::try_new_with_options(narrow, arrays, &options)?)
+    }
+
+    /// The tuples of converted changes as they are gathered, numbered.
     ///
     /// # Errors
     ///
     /// `data` for a value that the column cannot hold.
     pub fn tuples(
         &self,
-        change: &Change,
-        batch: &RecordBatch,
+        operation: Operation,
+        rows: &RecordBatch,
         number: i64,
         leaves: i32,
     ) -> Result<Vec<u8>> {
-        let rows = batch.num_rows();
-        let is_key_only = matches!(change.operation, Operation::Delete | Operation::Rekey);
-        let columns = self.columns.iter().zip(batch.columns());
-        let columns = columns.map(|(name, array)| {
-            let is_carried = match is_key_only {
-                true => self.key.contains(name),
-                false => !change.unchanged.contains(name),
-            };
-            match is_carried {
-                true => Arc::clone(array),
-                false => new_null_array(array.data_type(), rows),
-            }
-        });
-        let mut columns: Vec<ArrayRef> = columns.collect();
-        let numbers = Int64Array::from_iter_values(number..number + rows as i64);
+        let count = rows.num_rows();
+        let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+        let numbers = Int64Array::from_iter_values(number..number + count as i64);
         columns.push(Arc::new(numbers));
-        let removes = |row: usize| match change.operation {
+        let removes = |row: usize| match operation {
             Operation::Delete => true,
             Operation::Rekey => row.is_multiple_of(2),
             _ => false,
         };
-        let removes: BooleanArray = (0..rows).map(|row| Some(removes(row))).collect();
+        let removes: BooleanArray = (0..count).map(|row| Some(removes(row))).collect();
         columns.push(Arc::new(removes));
-        columns.push(Arc::new(Int32Array::from_value(leaves, rows)));
+        columns.push(Arc::new(Int32Array::from_value(leaves, count)));
         let wide = RecordBatch::try_new(Arc::clone(&self.wide), columns)?;
         let mut tuples = Vec::with_capacity(wide.get_array_memory_size());
         self.encoder.encode(&wide, None, &mut tuples)?.whole()?;
         Ok(tuples)
     }
 
-    /// A number for the key of each row: that of the same key is the same.
+    /// A number for the key of each converted row: that of the same key is the
+    /// same.
     ///
     /// # Errors
     ///
     /// `data` for a value that the column cannot hold.
-    pub fn hashes(&self, batch: &RecordBatch) -> Result<Vec<u64>> {
-        let keys = batch.project(&self.key_places)?;
+    pub fn hashes(&self, rows: &RecordBatch) -> Result<Vec<u64>> {
+        let keys = rows.project(&self.key_places)?;
         let mut tuples = Vec::new();
         self.key_encoder.encode(&keys, None, &mut tuples)?.whole()?;
         Ok(keys::hashes(&tuples, self.key_places.len()))

@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use common::changes::{CHANGES, NOTES, STREAM, WRITER};
+use common::changes::{CHANGES, NOTES, STREAM, WRITER, follow, is_equal};
 use common::child::Running;
 use common::postgres::Tables;
 
@@ -139,35 +139,45 @@ fn a_table_in_partitions_is_followed_as_one() {
 }
 
 #[test]
-fn a_column_that_comes_while_the_log_is_read_is_named_and_no_change_is_lost() {
+fn columns_that_come_and_go_while_the_log_is_read_follow_the_policy() {
     let tables = Tables::new(NOTES);
     tables.document(STREAM, "upsert");
-    tables.complete();
-    tables.server.sql(
-        "update notes set title = 'before' where id < 10;
-         alter table notes add column extra int;
-         update notes set extra = id where id < 20;
-         alter table notes drop column body;
-         update notes set title = 'after' where id = 30;",
-    );
-    tables
-        .run()
+    follow(&tables);
+    let mut running = Running::start(tables.command());
+    assert!(running.wait_until(|| is_equal(&tables)));
+    let changes = "\
+update notes set title = 'before' where id < 10;
+alter table notes add column extra int;
+update notes set extra = id where id < 20;
+update notes set id = id + 5000 where id = 7;
+alter table notes alter column title type varchar(40);
+alter table notes drop column body;
+update notes set title = 'after' where id = 30;
+delete from notes where id = 31;";
+    tables.server.sql(changes);
+    // Nothing is changed unless the document says so.
+    running
+        .wait()
         .expect_exit(7)
-        .expect_said("raw.notes has no column \"extra\", which the source has");
-    let policy = |policy: &str| format!("  schema_evolution: {{ {policy} }}\n");
-    tables.document_with(STREAM, "upsert", &policy("new_column: add"));
-    tables
-        .run()
-        .expect_exit(7)
-        .expect_said("the source has no column \"body\"");
-    let both = "new_column: add, removed_column: ignore";
-    tables.document_with(STREAM, "upsert", &policy(both));
+        .expect_said("raw.notes has no column \"extra\"")
+        .expect_said("new_column: add");
+    let policy =
+        "  schema_evolution: { new_column: add, removed_column: ignore, type_change: coerce }\n";
+    tables.document_with(STREAM, "upsert", policy);
     tables.complete();
     for (view, table) in [("source", "notes"), ("target", "raw.notes")] {
-        let view = format!("create view {view} as select id, title, at, extra from {table}");
-        tables.server.sql(&view);
+        let columns = "id, title::text, at, extra";
+        tables.server.sql(&format!(
+            "create view {view} as select {columns} from {table}"
+        ));
     }
     tables.expect_equal("source", "target");
+    // What the source has not any more stays as it was.
+    assert_eq!(tables.count("raw.notes where id > 500 and body is null"), 0);
+    assert_eq!(
+        tables.count("raw.notes where id = 5007 and length(body) = 6400"),
+        1
+    );
 }
 
 #[test]
