@@ -106,10 +106,15 @@ impl Connection {
     }
 
     /// Carries out one statement, whose parameters are written `?1`, `?2`.
+    /// PostgreSQL's texts have no zero byte; `␀` stands for it.
     pub fn run(&self, statement: &str, values: &[Value]) -> Result<Answer, ServerError> {
+        let values = values.iter().map(|value| match value {
+            Value::Text(text) => Value::Text(text.replace('\0', "\u{2400}")),
+            other => other.clone(),
+        });
         self.ask(Work::Statement(
             statement.replace('?', "$"),
-            values.to_vec(),
+            values.collect(),
         ))
     }
 

@@ -205,3 +205,28 @@ fn a_reset_tells_how_many_letters_it_removes() {
         }
     );
 }
+
+#[test]
+fn a_thousand_letters_of_any_bytes_are_kept_in_their_order() {
+    let (fixture, run) = Fixture::running();
+    let rows = (0..1000).map(|n| format!("{n} \0 'é' ?1 $1 \\ \u{1f600}"));
+    let rows: Vec<String> = rows.collect();
+    let letters: Vec<_> = rows.iter().map(|row| letter(row)).collect();
+    fixture
+        .state
+        .add_letters(&slice(&run), 1, &letters)
+        .unwrap();
+    fixture.commit(&run, 1, "c1");
+    let query = LetterQuery {
+        pipeline: "p".to_owned(),
+        limit: 1000,
+        ..LetterQuery::default()
+    };
+    let found = fixture.state.letters(&query).unwrap();
+    // PostgreSQL's texts have no zero byte.
+    let found: Vec<_> = found
+        .iter()
+        .map(|found| found.row.replace('\u{2400}', "\0"))
+        .collect();
+    assert_eq!(found, rows);
+}
