@@ -8,10 +8,10 @@ mod common;
 use common::postgres::Tables;
 
 /// The queue of the documents, in bytes.
-const QUEUE: u64 = 8 << 20;
+const QUEUE: u64 = 32 << 20;
 /// What a run may take beyond what it had when its components were compiled:
 /// the queue, and for each of two components the rows that it works on.
-const ALLOWED: u64 = 128 << 20;
+const ALLOWED: u64 = 1232 << 20;
 
 /// 140 MB in rows of 70 KB, with a row of 8 MB after every four hundredth.
 const WIDE: &str = "create table wide (id int primary key, text text);
@@ -22,7 +22,7 @@ insert into wide select 10000 + n, repeat(md5(n::text), 250000) from generate_se
 /// Moves them, and makes sure that what a query says of them stays the same.
 fn move_wide_rows(transforms: &str, query: &str) {
     let tables = Tables::new(WIDE);
-    let more = format!("{transforms}resources: {{ queue: 8 MiB, memory: 96 MiB }}\n");
+    let more = format!("{transforms}resources: {{ queue: 32 MiB, memory: 96 MiB }}\n");
     tables.document_with("wide", "replace", &more);
     let ended = tables.complete();
     assert_eq!(ended.figure("rows_written"), 2005);
