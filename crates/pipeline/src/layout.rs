@@ -4,7 +4,7 @@
 use crate::connector::bindings::StreamRequest;
 use crate::connector::bindings::types::{Format, SyncMode as WitSync, WriteMode as WitWrite};
 use crate::connector::{Connector, Role, SourceCalls};
-use crate::document::{self, Document, OnDataError, Streams, SyncMode, WriteMode};
+use crate::document::{self, Cause, Document, OnDataError, Streams, SyncMode, WriteMode};
 use crate::plan::StreamPlan;
 use crate::workshop::Made;
 use crate::{Error, Result};
@@ -101,7 +101,7 @@ pub(crate) async fn lay_out(
         rejects: document.destination.on_data_error != OnDataError::Fail,
     };
     match &document.source.streams {
-        Streams::All { .. } => {
+        Streams::All { position, .. } => {
             let found =
                 SourceCalls(source)
                     .discover()
@@ -112,6 +112,13 @@ pub(crate) async fn lay_out(
                         stream: None,
                         failure,
                     })?;
+            if found.is_empty() {
+                let message = format!("{} has no streams, and \"*\" stands for all", source.name);
+                let wrong = document
+                    .diagnostic(*position, message)
+                    .because(Cause::Missing);
+                return Err(Error::Document(wrong.into()));
+            }
             Ok(found
                 .into_iter()
                 .map(|stream| StreamPlan {
