@@ -125,6 +125,9 @@
 //!    [`Emitter::committed`], the source, which may let go of what the cursor
 //!    covers. The source need not listen.
 //!
+//! A source that waits for its commits, such as one that reads a log, emits
+//! [`Emitter::settle`] in the place of a checkpoint, and gets a commit at once.
+//!
 //! After a crash, each partition is read from its last durable cursor on, or
 //! from its start. Rows after that cursor may have been emitted before, and
 //! have left no trace. So it is on the source that **from a cursor on it emits
