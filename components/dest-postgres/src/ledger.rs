@@ -94,6 +94,28 @@ impl<'c> Ledger<'c> {
         }))
     }
 
+    /// The other streams of a pipeline that a run has written to a table.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn others_of_run(
+        &self,
+        (pipeline, stream): (&str, &str),
+        target: &str,
+        run: &str,
+    ) -> Result<Vec<String>> {
+        let find = format!(
+            "SELECT stream FROM {} WHERE pipeline = $1 AND stream <> $2 AND target = $3 AND run = $4",
+            self.load
+        );
+        let rows = self
+            .client
+            .query(&find, &[&pipeline, &stream, &target, &run])
+            .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
     /// Whether a run's load is under way, kept so until the transaction ends.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use vesicle_postgres_client::{Client, identifier, literal};
 use crate::columns;
 use crate::evolve::{Route, evolve};
 use crate::ledger::{Ledger, Record};
+use crate::publish;
 use crate::target::TableName;
 
 /// What any instance has to know to go on with a load.
@@ -116,6 +117,16 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         rejects: request.rejects,
     };
     let known = ledger.find(pipeline, stream).await?;
+    let others = ledger
+        .others_of_run((pipeline, stream), &target.to_string(), &request.run)
+        .await?;
+    if let Some(other) = others.first() {
+        let message = format!(
+            "{target}: the streams {other:?} and {stream:?} would both be written to it; read them \
+             by pipelines with a schema of their own each"
+        );
+        return Err(Error::configuration("same-target", message));
+    }
     if let Some(record) = &known
         && record.complete
         && record.run == request.run
@@ -124,6 +135,9 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         let cursors = ledger.cursors(pipeline, stream).await?;
         client.run("COMMIT").await?;
         return loaded(record, cursors, &detail(record));
+    }
+    if request.write_mode == WriteMode::Replace {
+        publish::refuse_followers(client, &target).await?;
     }
     let route = evolve(client, &target, &wanted, request.evolution).await?;
     check_key(&target, &route, request)?;
@@ -187,7 +201,19 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     } else {
         ledger.forget_cursors(pipeline, stream).await?;
     }
-    let cursors = ledger.cursors(pipeline, stream).await?;
+    let mut cursors = ledger.cursors(pipeline, stream).await?;
+    let is_gone = target.columns(client).await?.is_none();
+    if request.sync_mode == SyncMode::Incremental && is_gone && !cursors.is_empty() {
+        if !request.fresh {
+            let message = format!(
+                "{target}: the table is gone, and with it the rows up to which the runs before \
+                 have read; --fresh reads all of them anew"
+            );
+            return Err(Error::schema("target-gone", message));
+        }
+        ledger.forget_cursors(pipeline, stream).await?;
+        cursors.clear();
+    }
     // Changes go to the target.
     if !detail.has_changes || cursors.is_empty() {
         let create = format!(

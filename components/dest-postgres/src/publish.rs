@@ -9,7 +9,7 @@ use vesicle_postgres_client::{Client, identifier};
 use crate::evolve::plan;
 use crate::ledger::Ledger;
 use crate::load::{Detail, Mode, drop_table, quoted};
-use crate::target::Existing;
+use crate::target::{Existing, TableName};
 
 /// Publishes a load. Again, it changes nothing.
 ///
@@ -145,6 +145,34 @@ SELECT c.relacl IS NOT NULL OR c.relhasindex OR c.relhastriggers OR c.relhasrule
   FROM pg_catalog.pg_class c
  WHERE c.oid = $1::text::regclass";
 
+/// Rows of other tables that are deleted or changed with those that they refer
+/// to.
+const FOLLOWERS: &str = "\
+SELECT k.conrelid::regclass::text, k.conname::text
+  FROM pg_catalog.pg_constraint k
+ WHERE k.contype = 'f' AND k.confrelid = pg_catalog.to_regclass($1) AND k.conrelid <> k.confrelid
+   AND k.confdeltype IN ('c', 'n', 'd')
+ ORDER BY 1, 2";
+
+/// Makes sure that replacing a table's rows changes those of no other table.
+///
+/// # Errors
+///
+/// `unsupported` with the table and its foreign key.
+pub async fn refuse_followers(client: &Client, target: &TableName) -> Result<()> {
+    let rows = client.query(FOLLOWERS, &[&target.quoted()]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(());
+    };
+    let (table, key): (String, String) = (row.get(0), row.get(1));
+    let message = format!(
+        "{target}: rows of {table} are deleted or changed with the rows that they refer to \
+         (foreign key {key}), so to replace those would lose these; use write_mode: upsert, or \
+         let the key be ON DELETE NO ACTION"
+    );
+    Err(Error::unsupported("others-follow", message))
+}
+
 /// Puts the staged rows in the place of the target's.
 async fn replace(client: &Client, detail: &Detail, columns: &[String]) -> Result<()> {
     let target = detail.target.quoted();
@@ -158,6 +186,7 @@ async fn replace(client: &Client, detail: &Detail, columns: &[String]) -> Result
         drop_table(client, &detail.target).await?;
         return rename(client, detail).await;
     }
+    refuse_followers(client, &detail.target).await?;
     // DELETE fires triggers and keeps tables that refer to this one in order.
     client.run(&format!("DELETE FROM {target}")).await?;
     insert(client, detail, columns).await

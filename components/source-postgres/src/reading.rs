@@ -122,8 +122,10 @@ impl Reading<'_> {
         let names = names.join(", ");
         let from = self.table.name.quoted();
         let has_generated = self.columns.iter().any(|column| column.generated);
+        // Neither can a COPY be of a materialized view, nor of generated columns.
+        let is_selected = has_generated || self.table.is_materialized;
         let rows = match blocks.condition() {
-            None if self.table.kind == Kind::Plain && !has_generated => format!("{from} ({names})"),
+            None if self.table.kind == Kind::Plain && !is_selected => format!("{from} ({names})"),
             None => format!("(SELECT {names} FROM {from})"),
             Some(condition) => format!("(SELECT {names} FROM {from} WHERE {condition})"),
         };

@@ -80,10 +80,8 @@ impl Table {
         let Some(row) = found else {
             return Err(missing(client, name).await?);
         };
-        let kind = match (
-            row.get::<_, String>("kind").as_str(),
-            row.get("has_children"),
-        ) {
+        let relkind: String = row.get("kind");
+        let kind = match (relkind.as_str(), row.get("has_children")) {
             ("p", _) => Kind::Partitioned,
             // With children, rows are in several tables.
             ("r", true) => Kind::Query,
@@ -96,8 +94,11 @@ impl Table {
             name: name.clone(),
             oid,
             kind,
-            is_materialized: row.get::<_, String>("kind") == "m",
-            columns: client.columns(oid).await?,
+            is_materialized: relkind == "m",
+            columns: client
+                .columns(oid)
+                .await
+                .map_err(|error| error.context(name))?,
             key: row.get("key"),
             blocks: count(row.get("blocks"))
                 .unwrap_or(0)
@@ -115,7 +116,8 @@ impl Table {
     ///
     /// What the server says.
     pub async fn lock(&self, client: &Client) -> Result<()> {
-        if self.kind == Kind::Query {
+        // A materialized view cannot be locked.
+        if self.kind == Kind::Query || self.is_materialized {
             return Ok(());
         }
         let lock = format!("LOCK TABLE {} IN ACCESS SHARE MODE", self.name.quoted());

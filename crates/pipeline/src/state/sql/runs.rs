@@ -30,6 +30,19 @@ pub(in crate::state) fn claim(
     if serde_json::from_str::<serde_json::Value>(&known).is_ok_and(|known| known == *identity) {
         return Ok(Claim::Known);
     }
+    // A name that was never used belongs to nobody: the first document may have
+    // been wrong.
+    let begun = transaction.row(
+        "SELECT 1 FROM streams JOIN runs ON runs.id = streams.run WHERE runs.pipeline = ?1 LIMIT 1",
+        &values![pipeline],
+    )?;
+    if begun.is_none() {
+        transaction.execute(
+            "UPDATE pipelines SET identity = ?2 WHERE name = ?1",
+            &values![pipeline, identity.to_string()],
+        )?;
+        return Ok(Claim::Known);
+    }
     let (pipeline, given) = (pipeline.to_owned(), identity.to_string());
     Err(StateError::OtherSource {
         pipeline,
@@ -76,6 +89,7 @@ pub(in crate::state) fn resume(
     if let Some(known) = known.map(|row| row.optional_text(0)).transpose()?.flatten()
         && serde_json::from_str::<serde_json::Value>(&known)
             .is_ok_and(|known| known != *destination)
+        && has_streams(transaction, run)?
     {
         return Err(StateError::OtherDestination {
             pipeline: found.pipeline,
@@ -86,10 +100,20 @@ pub(in crate::state) fn resume(
         .into());
     }
     transaction.execute(
-        "UPDATE runs SET status = ?2, ended = NULL, error = NULL, attempts = attempts + 1 WHERE id = ?1",
-        &values![run, RunStatus::Running.word()],
+        "UPDATE runs SET status = ?2, ended = NULL, error = NULL, attempts = attempts + 1, destination = ?3
+          WHERE id = ?1",
+        &values![run, RunStatus::Running.word(), destination.to_string()],
     )?;
     get(transaction, run, "be resumed")
+}
+
+/// Whether a run came to begin a stream.
+fn has_streams(transaction: &dyn Transaction, run: &str) -> Result<bool, Fault> {
+    let found = transaction.row(
+        "SELECT 1 FROM streams WHERE run = ?1 LIMIT 1",
+        &values![run],
+    )?;
+    Ok(found.is_some())
 }
 
 pub(in crate::state) fn end(

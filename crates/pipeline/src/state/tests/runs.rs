@@ -13,6 +13,14 @@ fn a_name_belongs_to_the_source_that_took_it() {
     assert_eq!(state.claim("p", &source).unwrap(), Claim::New);
     let same = json!({"config": {"format": "csv", "path": "a.csv"}, "use": "source-file"});
     assert_eq!(state.claim("p", &same).unwrap(), Claim::Known);
+    // Until a stream was begun, the document may have been wrong.
+    let wrong = json!({"use": "source-file", "config": {"path": "b.csv"}});
+    assert_eq!(state.claim("p", &wrong).unwrap(), Claim::Known);
+    assert_eq!(state.claim("p", &source).unwrap(), Claim::Known);
+    let run = state.begin_run("p", &json!("out")).unwrap();
+    state
+        .begin_stream(&run.id, "s", None, Start::Afresh)
+        .unwrap();
     let refused = state
         .claim("p", &json!({"use": "source-postgres"}))
         .unwrap_err();

@@ -1,0 +1,109 @@
+//! What a run may not do to tables that are not its own, or not its stream's.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::postgres::Tables;
+
+#[test]
+fn two_streams_are_not_written_to_one_table() {
+    let tables = Tables::new(
+        "create schema east; create table east.orders as select 1 as id;
+         create schema west; create table west.orders as select 2 as id;",
+    );
+    tables.document("east.orders\n    - west.orders", "replace");
+    let ended = tables.run().expect_exit(3);
+    ended.expect_said("\"east.orders\" and \"west.orders\" would both be written to it");
+    assert_eq!(tables.server.sql("select id from raw.orders"), "1");
+}
+
+#[test]
+fn rows_that_follow_those_of_a_replaced_table_are_not_lost() {
+    let tables = Tables::new("create table people as select 1 as id;");
+    for action in ["cascade", "set null", "set default"] {
+        tables.server.sql(&format!(
+            "drop schema if exists raw cascade; create schema raw;
+             create table raw.people (id int primary key);
+             create table raw.visits (person int references raw.people on delete {action});
+             insert into raw.people values (1);
+             insert into raw.visits values (1);"
+        ));
+        tables.document("people", "replace");
+        let ended = tables
+            .run()
+            .expect_exit(3)
+            .expect_said("rows of raw.visits");
+        ended.expect_said("write_mode: upsert");
+        assert_eq!(tables.server.sql("select person from raw.visits"), "1");
+    }
+}
+
+#[test]
+fn a_table_that_is_gone_is_not_taken_for_one_that_was_read() {
+    let tables =
+        Tables::new("create table people as select n as id from generate_series(1, 10) n;");
+    let stream =
+        "{ name: people, sync_mode: incremental, cursor_field: id, tie_breaker_field: id }";
+    tables.document(stream, "append");
+    tables.complete();
+    tables
+        .server
+        .sql("drop table raw.people; insert into people values (11)");
+    tables
+        .run()
+        .expect_exit(7)
+        .expect_said("the table is gone")
+        .expect_said("--fresh");
+    let mut command = tables.command();
+    command.arg("--fresh");
+    common::child::Running::start(command).wait().expect_exit(0);
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn a_first_document_that_was_wrong_is_corrected_without_more() {
+    let tables = Tables::new("create table people as select 1 as id;");
+    tables.document("people", "append");
+    let file = tables.folder.path().join("pipeline.yaml");
+    let right = std::fs::read_to_string(&file).unwrap();
+    // First the source's database is wrong, then the destination's.
+    for part in [0, 1] {
+        let mut pieces = right.splitn(3, "database: postgres").collect::<Vec<_>>();
+        let wrong = "database: postgrse";
+        let text = match part {
+            0 => [
+                pieces.remove(0),
+                wrong,
+                pieces[0],
+                "database: postgres",
+                pieces[1],
+            ]
+            .concat(),
+            _ => [
+                pieces.remove(0),
+                "database: postgres",
+                pieces[0],
+                wrong,
+                pieces[1],
+            ]
+            .concat(),
+        };
+        tables.write(&text);
+        assert!(!tables.run().expect_said("postgrse").was_killed());
+    }
+    tables.write(&right);
+    tables.complete();
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn a_materialized_view_is_read_like_a_table() {
+    let tables = Tables::new(
+        "create table people as select n as id from generate_series(1, 10) n;
+         create materialized view recent as select * from people where id > 5;",
+    );
+    tables.document("recent", "append");
+    tables.complete();
+    tables.expect_equal("recent", "raw.recent");
+}
