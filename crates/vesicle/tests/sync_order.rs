@@ -9,20 +9,29 @@ use common::small::Small;
 use common::trace::{Call, check_commits, parse, trace_of};
 
 /// Makes sure that what readers see after a call is made durable before the
-/// next acknowledgement.
+/// next commit is acknowledged. The commit that the call belongs to is
+/// acknowledged at the same time, before it or after.
 fn check_published(calls: &[Call], renamed: &Call) {
     let folder = |path: &str| path.rsplit_once('/').unwrap().0.to_owned();
     let acknowledged = calls
         .iter()
-        .find(|call| {
+        .filter(|call| {
             call.began > renamed.ended && call.does == "sync" && call.path.ends_with(".db-wal")
         })
+        .nth(1)
         .unwrap_or_else(|| panic!("{} is not acknowledged", renamed.to));
     for folder in [folder(&renamed.to), folder(&renamed.path)] {
         let synced = calls.iter().any(|call| {
             call.syncs(&folder) && call.began > renamed.ended && call.ended < acknowledged.began
         });
-        assert!(synced, "{folder} is not synced after {renamed:?}");
+        let between: Vec<_> = calls
+            .iter()
+            .filter(|call| call.ended > renamed.began && call.began < acknowledged.ended)
+            .collect();
+        assert!(
+            synced,
+            "{folder} is not synced after {renamed:?}: {between:#?}"
+        );
     }
 }
 
