@@ -52,6 +52,7 @@ pub fn measure(tree: &Tree, runs: usize) -> Result<Vec<Figure>> {
         figures.extend(bench.compare(case, runs)?);
     }
     let folder = tree.target.join("bench/peers");
+    make_folder(&folder)?;
     let peers = Peers {
         bench: &bench,
         folder: folder.clone(),
