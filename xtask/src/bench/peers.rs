@@ -170,7 +170,7 @@ impl Peers<'_> {
     fn dlt(&self, python: &Path) -> Make<'_> {
         let program = python.join("bin/python");
         Box::new(move || {
-            let script = self.folder.join("dlt.py");
+            let script = self.folder.join("with_dlt.py");
             write(&script, DLT)?;
             let source = self.bench.server.url("postgres", "");
             let mut run = Command::new(&program);
