@@ -12,50 +12,14 @@ use vesicle_connector::{Error, Result};
 
 use crate::types::{Enum, Scalar, Type};
 
-/// Asks for the columns of a table, `$1` being its object identifier. Rows come
-/// in the order in which [`columns`] takes them; fields are those of [`Row`].
-/// PostgreSQL 14 or later.
-pub const COLUMNS: &str = "\
-WITH RECURSIVE chain AS (
-  SELECT a.attnum, 0 AS depth, a.atttypid AS oid, a.atttypmod AS typmod
-    FROM pg_catalog.pg_attribute a
-   WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
-  UNION ALL
-  SELECT c.attnum, c.depth + 1, next.oid, next.typmod
-    FROM chain c
-    JOIN pg_catalog.pg_type t ON t.oid = c.oid
-   CROSS JOIN LATERAL (
-         SELECT t.typbasetype, t.typtypmod WHERE t.typtype = 'd'
-         UNION ALL
-         SELECT e.oid, c.typmod FROM pg_catalog.pg_type e WHERE e.typarray = t.oid
-   ) AS next (oid, typmod)
-)
-SELECT a.attname::text AS column,
-       c.depth::int4 AS depth,
-       a.attnotnull AS not_null,
-       a.attgenerated <> '' AS generated,
-       a.attndims::int4 AS dimensions,
-       t.oid AS oid,
-       n.nspname::text AS schema,
-       t.typname::text AS name,
-       t.typtype::text AS kind,
-       pg_catalog.format_type(t.oid, c.typmod) AS declared,
-       ARRAY(SELECT l.enumlabel::text FROM pg_catalog.pg_enum l
-              WHERE l.enumtypid = t.oid ORDER BY l.enumsortorder) AS labels
-  FROM chain c
-  JOIN pg_catalog.pg_attribute a ON a.attrelid = $1 AND a.attnum = c.attnum
-  JOIN pg_catalog.pg_type t ON t.oid = c.oid
-  JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
- ORDER BY c.attnum, c.depth";
-
-/// As [`COLUMNS`], for columns that are given: `$1` has their names, `$2` the
-/// object identifiers of their types, `$3` the modifiers of those. A column
-/// whose type is not there any more is left out.
-pub const TYPES: &str = "\
-WITH RECURSIVE given AS (
-  SELECT name, oid, typmod, place
-    FROM unnest($1::text[], $2::oid[], $3::int4[]) WITH ORDINALITY AS g (name, oid, typmod, place)
-), chain AS (
+/// The statement that follows the types of columns down to those that they rest
+/// on. `$given` makes `given`: a row a column, with its place.
+macro_rules! following {
+    ($given:literal) => {
+        concat!(
+            "WITH RECURSIVE given AS (",
+            $given,
+            "), chain AS (
   SELECT g.place, 0 AS depth, g.oid, g.typmod FROM given g
   UNION ALL
   SELECT c.place, c.depth + 1, next.oid, next.typmod
@@ -69,9 +33,9 @@ WITH RECURSIVE given AS (
 )
 SELECT g.name AS column,
        c.depth::int4 AS depth,
-       false AS not_null,
-       false AS generated,
-       0 AS dimensions,
+       g.not_null,
+       g.generated,
+       g.dimensions,
        t.oid AS oid,
        n.nspname::text AS schema,
        t.typname::text AS name,
@@ -83,7 +47,31 @@ SELECT g.name AS column,
   JOIN given g ON g.place = c.place
   JOIN pg_catalog.pg_type t ON t.oid = c.oid
   JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
- ORDER BY c.place, c.depth";
+ ORDER BY c.place, c.depth"
+        )
+    };
+}
+
+/// Asks for the columns of a table, `$1` being its object identifier. Rows come
+/// in the order in which [`columns`] takes them; fields are those of [`Row`].
+/// PostgreSQL 14 or later.
+pub const COLUMNS: &str = following!(
+    "
+  SELECT a.attname::text AS name, a.atttypid AS oid, a.atttypmod AS typmod, a.attnum AS place,
+         a.attnotnull AS not_null, a.attgenerated <> '' AS generated, a.attndims::int4 AS dimensions
+    FROM pg_catalog.pg_attribute a
+   WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped"
+);
+
+/// As [`COLUMNS`], for columns that are given: `$1` has their names, `$2` the
+/// object identifiers of their types, `$3` the modifiers of those. A column
+/// whose type is not there any more is left out.
+pub const TYPES: &str = following!(
+    "
+  SELECT g.name, g.oid, g.typmod, g.place,
+         false AS not_null, false AS generated, 0 AS dimensions
+    FROM unnest($1::text[], $2::oid[], $3::int4[]) WITH ORDINALITY AS g (name, oid, typmod, place)"
+);
 
 /// A row that [`COLUMNS`] or [`TYPES`] gives: one type on which a column rests.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! [`crate::state`] for the order in which a commit becomes durable.
 
 pub mod fail_point;
+mod letters;
 mod partition;
 mod policy;
 mod progress;

@@ -15,25 +15,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use vesicle_flow::{Counters, Flow, Sender, Stop};
+use vesicle_flow::Stop;
 
-use super::partition::{Move, StageError};
+use super::letters::Letters;
+use super::partition::Move;
 use super::progress::{Progress, StreamProgress};
-use super::rejects::Rejects;
-use super::stream::evolution;
-use crate::connector::bindings::types::{
-    Batch, CommitRequest, Error as Reason, ErrorCategory, Format, Frame, Reject, SyncMode,
-    WriteMode as WitWrite,
-};
+use super::stream::{cursors_of, evolution};
+use crate::connector::bindings::types::{ErrorCategory, Estimate, SyncMode, WriteMode as WitWrite};
 use crate::connector::bindings::{Load, LoadRequest, Partition};
-use crate::connector::{Connector, DestinationCalls, Failure, SourceCalls, TransformCalls};
+use crate::connector::{DestinationCalls, Failure, SourceCalls, TransformCalls};
 use crate::document::{OnDataError, WriteMode};
-use crate::letter_rows::LetterRows;
 use crate::plan::{Plan, StreamPlan};
 use crate::shape::by;
 use crate::state::{
-    AdoptedCursor, Letter, LetterQuery, Run, RunStatus, Start, State, StateError, StreamStatus,
-    replays_of,
+    LetterQuery, Run, RunStatus, Start, State, StateError, StreamStatus, replays_of,
 };
 use crate::{Error, Result};
 
@@ -297,21 +292,9 @@ impl Context<'_> {
 
     /// Brings the state to what the destination says, which is the truth.
     fn adopt(&self, name: &str, load: &Load) -> Result<()> {
-        let start = match load.cursors.is_empty() {
-            true => Start::Afresh,
-            false => Start::Onward,
-        };
+        let (start, cursors) = cursors_of(load);
         self.state
             .begin_stream(self.run, name, Some(self.run), start)?;
-        let cursors: Vec<_> = load
-            .cursors
-            .iter()
-            .map(|at| AdoptedCursor {
-                partition: at.partition.clone(),
-                cursor: at.cursor.clone(),
-                last: at.last,
-            })
-            .collect();
         self.state.adopt(self.run, name, &cursors)?;
         Ok(())
     }
@@ -364,7 +347,7 @@ impl Context<'_> {
             partition: Partition {
                 id,
                 detail: String::new(),
-                estimate: crate::connector::bindings::types::Estimate {
+                estimate: Estimate {
                     rows: None,
                     bytes: None,
                 },
@@ -379,99 +362,5 @@ impl Context<'_> {
                 letters.spawn(flow, frames, rejects);
             })
             .await
-    }
-}
-
-/// The letters of one partition, on their way to a stage.
-struct Letters {
-    state: Arc<dyn State>,
-    query: LetterQuery,
-    stage: String,
-    /// That of the stage's input.
-    schema: Vec<u8>,
-    /// The stage.
-    to: Arc<Connector>,
-}
-
-impl Letters {
-    fn spawn(self, flow: &mut Flow<StageError>, frames: Sender<Frame>, rejects: &Arc<Rejects>) {
-        let counters = Counters::new("dead letters");
-        let (rejects, idle_timeout) = (Arc::clone(rejects), self.to.idle_timeout);
-        flow.spawn(&counters, idle_timeout, async move {
-            let to = Arc::clone(&self.to);
-            self.send(&frames, &rejects)
-                .await
-                .map_err(|failure| (to.role, to.name.clone(), failure))
-        });
-    }
-
-    async fn send(mut self, frames: &Sender<Frame>, rejects: &Rejects) -> Result<(), Failure> {
-        let mut rows = LetterRows::new(&self.schema).map_err(crashed)?;
-        let mut commits = 0;
-        let mut newest = self.query.after.unwrap_or(0);
-        // Whoever does not listen any more has failed, and says so.
-        let _ = frames.send(Frame::Schema(self.schema.clone())).await;
-        loop {
-            let letters = self
-                .state
-                .letters(&self.query)
-                .map_err(|error| Failure::State {
-                    message: error.to_string(),
-                })?;
-            let Some(last) = letters.last().map(|letter| letter.id) else {
-                break;
-            };
-            self.query.after = Some(last);
-            let own = letters.iter().filter(|letter| letter.stage == self.stage);
-            let (payload, count, refused) = rows.encode(own).map_err(crashed)?;
-            for (letter, why) in refused {
-                rejects
-                    .take(&self.to, commits, vec![again(letter, why)])
-                    .map_err(crashed)?;
-            }
-            if count > 0 {
-                let batch = Batch {
-                    format: Format::ArrowIpc,
-                    rows: count,
-                    source_bytes: 0,
-                    payload,
-                };
-                let _ = frames.send(Frame::Batch(batch)).await;
-            }
-            newest = last;
-            commits += 1;
-            super::fail_point::fail_point("commit-requested");
-            let request = CommitRequest {
-                cursor: newest.to_string(),
-                last: false,
-            };
-            if frames.send(Frame::Commit(request)).await.is_err() {
-                return Ok(());
-            }
-        }
-        let request = CommitRequest {
-            cursor: newest.to_string(),
-            last: true,
-        };
-        let _ = frames.send(Frame::Commit(request)).await;
-        Ok(())
-    }
-}
-
-fn crashed(message: String) -> Failure {
-    Failure::Crashed { message }
-}
-
-/// A letter that is no row of the stage's input any more.
-fn again(letter: &Letter, why: String) -> Reject {
-    Reject {
-        row: letter.row.clone(),
-        reason: Reason {
-            category: ErrorCategory::Data,
-            code: "not-a-row".into(),
-            message: why,
-            retryable: false,
-            retry_after: None,
-        },
     }
 }

@@ -210,23 +210,10 @@ impl Context<'_> {
 
     /// Brings the state to what the destination says, which is the truth.
     fn adopt(&self, name: &str, read: &ReadPlan, load: &Load) -> Result<()> {
-        let start = if load.cursors.is_empty() {
-            Start::Afresh
-        } else {
-            Start::Onward
-        };
+        let (start, cursors) = cursors_of(load);
         self.state
             .begin_stream(self.run, name, read.snapshot.as_deref(), start)?;
         self.state.take_over(self.run, name, &load.run)?;
-        let cursors: Vec<_> = load
-            .cursors
-            .iter()
-            .map(|at| AdoptedCursor {
-                partition: at.partition.clone(),
-                cursor: at.cursor.clone(),
-                last: at.last,
-            })
-            .collect();
         for moved in self.state.adopt(self.run, name, &cursors)? {
             if let Some(now) = &moved.now {
                 let before = match &moved.before {
@@ -311,4 +298,19 @@ pub(crate) fn evolution(policy: SchemaEvolution) -> wit::SchemaEvolution {
             Nullability::Fail => wit::Nullability::Fail,
         },
     }
+}
+
+/// The cursors of a load, as the state adopts them, and whether there are any
+/// to go on from.
+pub(super) fn cursors_of(load: &Load) -> (Start, Vec<AdoptedCursor>) {
+    let cursors = load.cursors.iter().map(|at| AdoptedCursor {
+        partition: at.partition.clone(),
+        cursor: at.cursor.clone(),
+        last: at.last,
+    });
+    let start = match load.cursors.is_empty() {
+        true => Start::Afresh,
+        false => Start::Onward,
+    };
+    (start, cursors.collect())
 }
