@@ -17,6 +17,8 @@ pub struct Ledger<'c> {
 pub struct Record {
     /// The run that began it.
     pub run: String,
+    /// Who goes on with it.
+    pub holder: String,
     /// The table it stages its rows in.
     pub staging: String,
     /// The snapshot it was begun with.
@@ -56,6 +58,7 @@ impl<'c> Ledger<'c> {
                pipeline text NOT NULL, stream text NOT NULL, run text NOT NULL,
                target text NOT NULL, staging text NOT NULL, snapshot text,
                columns text NOT NULL, sync_mode text NOT NULL, complete boolean NOT NULL DEFAULT false,
+               holder text NOT NULL DEFAULT '',
                rows bigint NOT NULL DEFAULT 0, bytes bigint NOT NULL DEFAULT 0,
                begun timestamptz NOT NULL DEFAULT now(), ended timestamptz,
                PRIMARY KEY (pipeline, stream));
@@ -77,13 +80,14 @@ impl<'c> Ledger<'c> {
     /// What the server says.
     pub async fn find(&self, pipeline: &str, stream: &str) -> Result<Option<Record>> {
         let find = format!(
-            "SELECT run, staging, snapshot, columns, sync_mode, complete, rows, bytes
+            "SELECT run, holder, staging, snapshot, columns, sync_mode, complete, rows, bytes
                FROM {} WHERE pipeline = $1 AND stream = $2 FOR UPDATE",
             self.load
         );
         let row = self.client.query_one(&find, &[&pipeline, &stream]).await?;
         Ok(row.map(|row| Record {
             run: row.get("run"),
+            holder: row.get("holder"),
             staging: row.get("staging"),
             snapshot: row.get("snapshot"),
             columns: row.get("columns"),
@@ -116,20 +120,37 @@ impl<'c> Ledger<'c> {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
-    /// Whether a run's load is under way, kept so until the transaction ends.
+    /// Notes who goes on with a load.
     ///
     /// # Errors
     ///
     /// What the server says.
-    pub async fn is_under_way(&self, pipeline: &str, stream: &str, run: &str) -> Result<bool> {
+    pub async fn hold(&self, pipeline: &str, stream: &str, holder: &str) -> Result<()> {
+        let hold = format!(
+            "UPDATE {} SET holder = $3 WHERE pipeline = $1 AND stream = $2",
+            self.load
+        );
+        self.client
+            .execute(&hold, &[&pipeline, &stream, &holder])
+            .await?;
+        Ok(())
+    }
+
+    /// Whether the load of a holder is under way, kept so until the transaction
+    /// ends.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn is_under_way(&self, pipeline: &str, stream: &str, holder: &str) -> Result<bool> {
         let find = format!(
-            "SELECT 1 FROM {} WHERE pipeline = $1 AND stream = $2 AND run = $3 AND NOT complete
+            "SELECT 1 FROM {} WHERE pipeline = $1 AND stream = $2 AND holder = $3 AND NOT complete
                 FOR SHARE",
             self.load
         );
         let row = self
             .client
-            .query_one(&find, &[&pipeline, &stream, &run])
+            .query_one(&find, &[&pipeline, &stream, &holder])
             .await?;
         Ok(row.is_some())
     }
@@ -147,12 +168,13 @@ impl<'c> Ledger<'c> {
         record: &Record,
     ) -> Result<()> {
         let put = format!(
-            "INSERT INTO {} AS load (pipeline, stream, run, target, staging, snapshot, columns, sync_mode)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            "INSERT INTO {} AS load (pipeline, stream, run, target, staging, snapshot, columns, sync_mode,
+               holder)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (pipeline, stream) DO UPDATE SET
                run = excluded.run, target = excluded.target, staging = excluded.staging,
                snapshot = excluded.snapshot, columns = excluded.columns,
-               sync_mode = excluded.sync_mode,
+               sync_mode = excluded.sync_mode, holder = excluded.holder,
                complete = false, rows = 0, bytes = 0, begun = now(), ended = NULL",
             self.load
         );
@@ -168,6 +190,7 @@ impl<'c> Ledger<'c> {
                     &record.snapshot,
                     &record.columns,
                     &record.sync_mode,
+                    &record.holder,
                 ],
             )
             .await?;

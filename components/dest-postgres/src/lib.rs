@@ -45,6 +45,7 @@
 //! far its partitions are. Whoever empties them makes the next run begin anew.
 
 mod changes;
+mod claim;
 mod columns;
 mod evolve;
 mod keys;
@@ -112,6 +113,9 @@ impl Destination for PostgresDestination {
         let at = load.cursors.iter().find(|at| at.partition == partition);
         let cursor = at.map(|at| at.cursor.clone());
         let client = self.connect().await?;
+        let schema = &self.options.schema;
+        let share = claim::share(schema, &detail.pipeline, &detail.stream);
+        client.run(&share).await?;
         Ok(TableWriter::new(client, detail, partition, cursor))
     }
 

@@ -8,6 +8,7 @@ use vesicle_connector::{
 use vesicle_postgres::ddl;
 use vesicle_postgres_client::{Client, identifier, literal};
 
+use crate::claim::{begin_alone, new_holder};
 use crate::columns;
 use crate::evolve::{Route, evolve};
 use crate::ledger::{Ledger, Record};
@@ -23,6 +24,8 @@ pub struct Detail {
     pub stream: String,
     /// Begun by which run.
     pub run: String,
+    /// Who goes on with it: see [`crate::claim`].
+    pub holder: String,
     /// Where its rows will be.
     pub target: TableName,
     /// Where they are until then.
@@ -78,7 +81,15 @@ pub fn quoted(names: &[String]) -> String {
 /// the load under way was begun with; what the server says.
 pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Result<Load> {
     let ledger = Ledger::new(client, schema);
-    client.run("BEGIN").await?;
+    // Rows that are written again have a load of their own beside the stream's.
+    let of_replays = format!("{}/dead-letters", request.pipeline);
+    let pipeline = match request.replay {
+        true => &of_replays,
+        false => &request.pipeline,
+    };
+    let stream = &*request.stream_name;
+    let target = TableName::of_stream(stream, schema);
+    begin_alone(client, &target, pipeline, stream).await?;
     // Of all that begin at once, one makes what is missing.
     let alone = format!(
         "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0));
@@ -88,19 +99,13 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     );
     client.run(&alone).await?;
     ledger.make().await?;
-    // Rows that are written again have a load of their own beside the stream's.
-    let of_replays = format!("{}/dead-letters", request.pipeline);
-    let pipeline = match request.replay {
-        true => &of_replays,
-        false => &request.pipeline,
-    };
-    let stream = &*request.stream_name;
-    let target = TableName::of_stream(stream, schema);
+    let holder = new_holder(client).await?;
     let wanted = columns::of_schema(&request.schema)?;
     let detail = |record: &Record| Detail {
         pipeline: pipeline.clone(),
         stream: stream.to_owned(),
         run: record.run.clone(),
+        holder: holder.clone(),
         target: target.clone(),
         staging: TableName {
             schema: schema.to_owned(),
@@ -163,6 +168,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
             for cursor in cursors.iter_mut().filter(|_| has_snapshot) {
                 cursor.last = false;
             }
+            ledger.hold(pipeline, stream, &holder).await?;
             client.run("COMMIT").await?;
             return loaded(record, cursors, &detail(record));
         }
@@ -178,6 +184,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     }
     let record = Record {
         run: request.run.clone(),
+        holder: holder.clone(),
         staging: staging_name(client, request).await?,
         snapshot: request.snapshot.clone(),
         columns: shape,
@@ -328,7 +335,10 @@ pub async fn discard(client: &Client, detail: &Detail) -> Result<()> {
     let ledger = Ledger::new(client, &detail.target.schema);
     client.run("BEGIN").await?;
     let (pipeline, stream) = (&detail.pipeline, &detail.stream);
-    if ledger.is_under_way(pipeline, stream, &detail.run).await? {
+    if ledger
+        .is_under_way(pipeline, stream, &detail.holder)
+        .await?
+    {
         drop_table(client, &detail.staging).await?;
         ledger.give_up(pipeline, stream).await?;
         ledger.rewind(pipeline, stream).await?;

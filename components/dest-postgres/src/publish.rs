@@ -6,8 +6,9 @@
 use vesicle_connector::{Category, Error, Result, Summary};
 use vesicle_postgres_client::{Client, identifier};
 
+use crate::claim;
 use crate::evolve::plan;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Record};
 use crate::load::{Detail, Mode, drop_table, quoted};
 use crate::target::{Existing, TableName};
 
@@ -21,16 +22,18 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
         pipeline,
         stream,
         run,
+        holder,
         target,
         ..
     } = detail;
     let ledger = Ledger::new(client, &target.schema);
     client.run("BEGIN").await?;
     let record = ledger.find(pipeline, stream).await?;
-    let record = record.filter(|record| record.run == *run).ok_or_else(|| {
-        let message = format!("{target}: the load of run {run} is not under way any more");
-        Error::conflict("not-under-way", message).without_retry()
-    })?;
+    let is_ours =
+        |record: &Record| record.run == *run && (record.complete || record.holder == *holder);
+    let record = record
+        .filter(is_ours)
+        .ok_or_else(|| claim::taken_over(detail))?;
     let (rows, bytes) = if record.complete {
         (record.rows, record.bytes)
     } else {

@@ -21,6 +21,7 @@ use vesicle_postgres::wire;
 use vesicle_postgres_client::{Client, CopyIn};
 
 use crate::changes::Changes;
+use crate::claim;
 use crate::columns;
 use crate::evolve::{Route, evolve};
 use crate::ledger::Ledger;
@@ -97,18 +98,15 @@ impl TableWriter {
         let Detail {
             pipeline,
             stream,
-            run,
+            holder,
             target,
             ..
         } = &self.detail;
         let ledger = Ledger::new(&self.client, &target.schema);
-        if ledger.is_under_way(pipeline, stream, run).await? {
+        if ledger.is_under_way(pipeline, stream, holder).await? {
             return Ok(());
         }
-        let message = format!(
-            "{target}: the load of run {run} is not under way any more; somebody else has ended it"
-        );
-        Err(Error::conflict("not-under-way", message).without_retry())
+        Err(claim::taken_over(&self.detail))
     }
 
     fn path(&self) -> Result<&Path> {

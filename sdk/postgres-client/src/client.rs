@@ -23,10 +23,10 @@ use crate::session;
 use crate::tap::{Tap, Tapped};
 
 /// Texts are written and read the same way everywhere; and a session whose host
-/// is gone without a word ends, with the locks it holds, after two minutes.
+/// is gone without a word ends, with the locks it holds, after a minute.
 pub(crate) const SETTINGS: &str = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres \
-    -c extra_float_digits=1 -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10 \
-    -c tcp_keepalives_count=6";
+    -c extra_float_digits=1 -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 \
+    -c tcp_keepalives_count=3";
 
 /// A connection to a database.
 pub struct Client {

@@ -52,7 +52,12 @@ impl Tables {
 
     /// Writes any document.
     pub fn write(&self, text: &str) {
-        fs::write(self.folder.path().join("pipeline.yaml"), text).unwrap();
+        self.write_to("pipeline.yaml", text);
+    }
+
+    /// Writes a file into the folder.
+    pub fn write_to(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
     }
 
     /// A run, about to be started.
