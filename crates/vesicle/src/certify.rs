@@ -15,7 +15,8 @@ pub fn run(args: &CertifyArgs) -> Result<Exit, Failed> {
 }
 
 fn carry_out(args: &CertifyArgs) -> Result<Exit, Failed> {
-    let document = session::read(&args.document)?.document;
+    let read = session::read(&args.document)?;
+    let document = &read.document;
     let used = [
         &document.source.connector.uses.value,
         &document.destination.connector.uses.value,
@@ -35,6 +36,8 @@ fn carry_out(args: &CertifyArgs) -> Result<Exit, Failed> {
     let suite = Suite {
         program,
         document: args.document.clone(),
+        state: session::state_of(&read)?,
+        pipeline: document.pipeline.value.clone(),
         is_replace: document.destination.write_mode.value == WriteMode::Replace,
         reset: args.reset.clone(),
         check: args.check.clone(),

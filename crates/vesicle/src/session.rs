@@ -6,6 +6,7 @@ use vesicle_engine::Config;
 use vesicle_pipeline::catalog::Catalog;
 use vesicle_pipeline::document::Document;
 use vesicle_pipeline::plan::Plan;
+use vesicle_pipeline::state::StateAt;
 use vesicle_pipeline::workshop::Workshop;
 use vesicle_pipeline::{Error, Exit};
 
@@ -90,6 +91,12 @@ fn instead_of(path: &Path) -> String {
         return "; `vesicle new pipeline NAME` starts one".into();
     }
     format!("; beside it there is {}", documents.join(", "))
+}
+
+/// Where the state of a document's pipeline is.
+pub fn state_of(read: &Read) -> Result<StateAt, Failed> {
+    StateAt::of(&read.document.state, &read.base)
+        .map_err(|wrong| Failed::new(Exit::Document, format!("state.connection: {wrong}")))
 }
 
 /// Where components are found.

@@ -34,8 +34,7 @@ fn locate(from: &Path) -> Result<(StateAt, Option<String>), Failed> {
         return Ok((StateAt::File(from.to_owned()), None));
     }
     let read = session::read(from)?;
-    let at = StateAt::of(&read.document.state, &read.base)
-        .map_err(|wrong| Failed::new(Exit::Document, format!("state.connection: {wrong}")))?;
+    let at = session::state_of(&read)?;
     Ok((at, Some(read.document.pipeline.value.clone())))
 }
 

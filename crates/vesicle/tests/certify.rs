@@ -87,6 +87,8 @@ fn dest_file_holds_whatever_happens_to_an_appending_run() {
             .stdout
             .contains("killed at committed, passage 2: held")
     );
+    // The rows are there already, and another run would add them again.
+    assert!(ended.stdout.contains("killed at ended: held"));
     assert!(ended.stdout.contains("dest-file: all of"));
     // What is not the same each time, or does not look, certifies nothing.
     let unsteady = "date +%N";

@@ -23,6 +23,9 @@ pub const ALL: &[&str] = &[
     "finished",
 ];
 
+/// The point behind the note that a run has ended: the next one is another.
+pub const ENDED: &str = "ended";
+
 /// The point between abandoning a run and beginning another.
 pub const OF_FRESH: &str = "fresh-asked";
 
@@ -67,7 +70,7 @@ pub(crate) fn fail_point(name: &str) {
     debug_assert!(
         ALL.iter()
             .chain(OF_LETTERS)
-            .chain(&[OF_FRESH, SESSION_WRITE])
+            .chain(&[ENDED, OF_FRESH, SESSION_WRITE])
             .any(|known| *known == name),
         "{name}"
     );

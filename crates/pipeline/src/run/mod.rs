@@ -92,6 +92,7 @@ pub async fn run(
         .err()
         .map(|error| plan.redactor.redact(&error.to_string()));
     let noted = note_end(&state, &run, status, error.as_deref());
+    fail_point::fail_point(fail_point::ENDED);
     let report = Report {
         report: 1,
         pipeline: plan.document.pipeline.value.clone(),
