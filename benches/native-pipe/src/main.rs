@@ -80,6 +80,7 @@ where
                 rejects: false,
                 evolution: Default::default(),
                 replay: false,
+                newer_by: None,
                 ..LoadRequest::new(stream, "", plan.schema)
             })
             .await?;

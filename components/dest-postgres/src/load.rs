@@ -35,6 +35,12 @@ pub struct Detail {
     /// Whether they are followed by changes, and become visible with each
     /// commit.
     pub has_changes: bool,
+    /// Whether rows that loads before could not write go on into the target
+    /// with each commit, so that those which it refuses are told apart.
+    pub is_replay: bool,
+    /// The column that tells the newer of two rows with the same key, where
+    /// what is there may be newer.
+    pub newer_by: Option<String>,
     /// The columns that identify a row.
     pub key: Vec<String>,
     /// What happens where rows have another shape than the target.
@@ -117,6 +123,8 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
             WriteMode::Upsert => Mode::Upsert,
         },
         has_changes: request.sync_mode == SyncMode::Cdc,
+        is_replay: request.replay,
+        newer_by: request.newer_by.clone(),
         key: request.primary_key.clone(),
         evolution: request.evolution,
         rejects: request.rejects,
@@ -156,6 +164,9 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         SyncMode::Incremental => "incremental",
         SyncMode::Cdc => "cdc",
     };
+    // The letters of a replay that nobody goes on with are gone.
+    let fresh =
+        request.fresh || request.replay && known.as_ref().is_some_and(|it| it.run != request.run);
     if let Some(record) = &known
         && !record.complete
     {
@@ -163,7 +174,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         // Changes are of the target's columns, whatever the snapshot's were.
         let has_snapshot = request.sync_mode == SyncMode::Cdc && !cursors.is_empty();
         let is_same = (record.columns == shape || has_snapshot) && record.sync_mode == sync_mode;
-        if !request.fresh && is_same {
+        if !fresh && is_same {
             // A log has no end; what has come since is read too.
             for cursor in cursors.iter_mut().filter(|_| has_snapshot) {
                 cursor.last = false;
@@ -172,7 +183,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
             client.run("COMMIT").await?;
             return loaded(record, cursors, &detail(record));
         }
-        if !request.fresh && ledger.has_rows(pipeline, stream).await? {
+        if !fresh && ledger.has_rows(pipeline, stream).await? {
             let message = format!(
                 "{target}: the load that run {} has begun has other columns or another sync_mode; \
                  finish it as it was, or abandon it with --fresh",
@@ -195,6 +206,9 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     };
     let detail = detail(&record);
     make_enums(client, &request.schema).await?;
+    if request.replay {
+        publish::make_target(client, &detail, &record.columns).await?;
+    }
     ledger
         .put(pipeline, stream, &target.to_string(), &record)
         .await?;
@@ -257,6 +271,16 @@ fn check_key(target: &TableName, route: &Route, request: &LoadRequest) -> Result
             );
             return Err(Error::schema("no-key", message));
         }
+    }
+    if let Some(name) = &request.newer_by
+        && !route.written().any(|it| it.column.name == *name)
+    {
+        let message = format!(
+            "{target}: the column {name:?} tells which of two rows is the newer one and is not \
+             written, so that a row which a later run has brought would be lost; discard the dead \
+             letters, or write the column"
+        );
+        return Err(Error::schema("no-order", message));
     }
     Ok(())
 }

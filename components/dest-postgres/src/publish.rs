@@ -37,8 +37,9 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
     let (rows, bytes) = if record.complete {
         (record.rows, record.bytes)
     } else {
-        // Changes, and the rows before them, are published with each commit.
-        if !detail.has_changes {
+        if detail.is_replay {
+            drop_table(client, &detail.staging).await?;
+        } else if !detail.has_changes {
             hand_over(client, detail).await?;
         }
         ledger.complete(pipeline, stream).await?
@@ -64,17 +65,52 @@ pub async fn hand_over(client: &Client, detail: &Detail) -> Result<()> {
                 add_key(client, detail).await?;
             }
         }
-        (Some(existing), mode) => {
-            let columns = change(client, detail, &existing).await?;
-            let added = match mode {
-                Mode::Append => insert(client, detail, &columns).await,
-                Mode::Replace => replace(client, detail, &columns).await,
-                Mode::Upsert => upsert(client, detail, &columns).await,
-            };
-            added.map_err(|error| explained(error, detail))?;
-        }
+        (Some(existing), mode) => add(client, detail, &existing, mode)
+            .await
+            .map_err(|error| explained(error, detail))?,
     }
     drop_table(client, &detail.staging).await
+}
+
+/// Moves the staged rows into the target, which is there, within the
+/// transaction under way.
+///
+/// # Errors
+///
+/// What the server says.
+pub async fn move_on(client: &Client, detail: &Detail) -> Result<()> {
+    let existing = detail.target.existing(client).await?.unwrap_or_default();
+    add(client, detail, &existing, detail.mode).await?;
+    let empty = format!("DELETE FROM {}", detail.staging.quoted());
+    client.run(&empty).await
+}
+
+/// Makes the target if it is not there.
+///
+/// # Errors
+///
+/// What the server says.
+pub async fn make_target(client: &Client, detail: &Detail, columns: &str) -> Result<()> {
+    if detail.target.columns(client).await?.is_some() {
+        return Ok(());
+    }
+    let target = detail.target.quoted();
+    client
+        .run(&format!("CREATE TABLE {target} ({columns})"))
+        .await?;
+    match detail.mode {
+        Mode::Upsert => add_key(client, detail).await,
+        Mode::Append | Mode::Replace => Ok(()),
+    }
+}
+
+async fn add(client: &Client, detail: &Detail, existing: &[Existing], mode: Mode) -> Result<()> {
+    let columns = change(client, detail, existing).await?;
+    match mode {
+        Mode::Append => insert(client, detail, &columns).await,
+        Mode::Replace => replace(client, detail, &columns).await,
+        Mode::Upsert => upsert(client, detail, &columns).await,
+    }
 }
 
 /// Makes the target take the staged rows. The columns that these have.
@@ -204,13 +240,20 @@ async fn upsert(client: &Client, detail: &Detail, columns: &[String]) -> Result<
         .filter(|name| !detail.key.contains(name))
         .map(|name| format!("{0} = excluded.{0}", identifier(name)))
         .collect();
+    let is_newer = match &detail.newer_by {
+        Some(name) => format!(
+            "WHERE target.{0} IS NULL OR target.{0} <= excluded.{0}",
+            identifier(name)
+        ),
+        None => String::new(),
+    };
     let action = match others[..] {
         [] => "DO NOTHING".to_owned(),
-        _ => format!("DO UPDATE SET {}", others.join(", ")),
+        _ => format!("DO UPDATE SET {} {is_newer}", others.join(", ")),
     };
     let columns = quoted(columns);
     let upsert = format!(
-        "INSERT INTO {} ({columns})
+        "INSERT INTO {} AS target ({columns})
          SELECT DISTINCT ON ({key}) {columns} FROM {} ORDER BY {key}, ctid DESC
          ON CONFLICT ({key}) {action}",
         detail.target.quoted(),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use vesicle_connector::{Category, Error, Reject, Result, row_to_json};
 use vesicle_postgres::wire;
 
+use crate::publish;
 use crate::shape::{Converted, Tuples};
 use crate::writer::{TableWriter, explained};
 
@@ -71,7 +72,7 @@ async fn attempt(writer: &mut TableWriter, tuples: &[u8], rows: u64) -> Result<O
         return Ok(None);
     }
     writer.client.run("SAVEPOINT vesicle").await?;
-    match copy(writer, tuples).await {
+    match write(writer, tuples).await {
         Ok(taken) if taken != rows => {
             let message = format!("the server has taken {taken} of {rows} rows");
             Err(Error::internal("rows-missing", message))
@@ -88,6 +89,16 @@ async fn attempt(writer: &mut TableWriter, tuples: &[u8], rows: u64) -> Result<O
         }
         Err(error) => Err(error),
     }
+}
+
+/// Copies tuples into the staging table, and where each row is for itself, on
+/// into the target.
+async fn write(writer: &TableWriter, tuples: &[u8]) -> Result<u64> {
+    let taken = copy(writer, tuples).await?;
+    if writer.detail.is_replay {
+        publish::move_on(&writer.client, &writer.detail).await?;
+    }
+    Ok(taken)
 }
 
 async fn copy(writer: &TableWriter, tuples: &[u8]) -> Result<u64> {

@@ -172,6 +172,7 @@ async fn replay(args: &ReplayArgs) -> Result<Exit, Failed> {
     }
     Ok(match stop.is_asked() {
         true => Exit::Interrupted,
+        false if replayed.failed > 0 => Exit::Data,
         false => Exit::Success,
     })
 }

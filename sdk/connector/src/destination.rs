@@ -47,6 +47,10 @@ pub struct LoadRequest {
     /// others stay, and so does a load of theirs under way. There is none where
     /// a destination keeps one load of a stream and no cursors between loads.
     pub replay: bool,
+    /// Of a replay with [`WriteMode::Upsert`]: the column that tells the newer
+    /// of two rows with the same key. A row that is there with a greater value
+    /// in it stays. Without it, the replayed rows are the newer ones.
+    pub newer_by: Option<String>,
 }
 
 impl LoadRequest {
@@ -65,6 +69,7 @@ impl LoadRequest {
             rejects: false,
             evolution: Evolution::default(),
             replay: false,
+            newer_by: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! no cursor of the pipeline. It claims letters and reads them, by number, as
 //! one partition for each stage that they failed at: that stage gets the rows
 //! as it had them, and those after it what comes of them. Rows are added to
-//! what is there, or take the place of those with the same key; a table is
+//! what is there, or take the place of older ones with the same key; a table is
 //! never replaced.
 //!
 //! Invariant: the claimed letters go once their load is published, all at once.
@@ -199,6 +199,9 @@ impl Context<'_> {
             let help = "replay others with --stream, or discard those";
             return Err(Error::Document(wrong.with_help(help).into()));
         };
+        if stream.request.sync_mode == SyncMode::Cdc {
+            return Err(self.of_log(name));
+        }
         let shapes = self.shapes(stream).await?;
         let load = self.begin(stream, &shapes).await?;
         if !load.complete {
@@ -225,6 +228,20 @@ impl Context<'_> {
             ..self.claimed.clone()
         })?;
         Ok(true)
+    }
+
+    /// Why letters of a stream that is read from a log are not sent: what has
+    /// become of their rows since, only the log knows.
+    fn of_log(&self, name: &str) -> Error {
+        let message = format!(
+            "the stream {name} is read from a log, which may have changed or deleted the rows of \
+             its dead letters since"
+        );
+        let at = self.plan.document.source.connector.uses.position;
+        let wrong = self.plan.document.diagnostic(at, message);
+        let help = "change those rows at the source, which brings them again, and discard the \
+                    letters";
+        Error::Document(wrong.with_help(help).into())
     }
 
     /// The schemas of what goes into each transform and, last, into the
@@ -265,6 +282,10 @@ impl Context<'_> {
             rejects: true,
             evolution: evolution(document.destination.schema_evolution),
             replay: true,
+            newer_by: match stream.request.sync_mode {
+                SyncMode::Incremental => stream.request.cursor_field.clone(),
+                _ => None,
+            },
         };
         let destination = &self.plan.destination;
         let name = &stream.request.name;

@@ -143,7 +143,7 @@ impl Context<'_> {
         fail_point("begun");
         if load.complete {
             state.begin_stream(run, name, held.plan.snapshot.as_deref(), Start::Onward)?;
-            state.end_stream(run, name, StreamStatus::Completed)?;
+            self.complete(stream)?;
             self.progress.say(&format!(
                 "{name}: was complete already; only the note of it was missing"
             ));
@@ -161,8 +161,30 @@ impl Context<'_> {
             .await
             .map_err(|failure| by(&plan.destination, name, failure))?;
         fail_point("finished");
-        state.end_stream(run, name, StreamStatus::Completed)?;
+        self.complete(stream)?;
         Ok(Outcome::Complete(summary))
+    }
+
+    /// Notes that a stream is complete. Where all of its rows were read again
+    /// and take the place of those before, so do its dead letters.
+    fn complete(&self, stream: &StreamPlan) -> Result<()> {
+        let name = &stream.request.name;
+        let adds = self.plan.document.destination.write_mode.value == WriteMode::Append;
+        if stream.request.sync_mode == SyncMode::FullRefresh && !adds {
+            let count = self.state.supersede_letters(self.run, name)?;
+            if count > 0 {
+                let letters = match count {
+                    1 => "1 dead letter".to_owned(),
+                    _ => format!("{count} dead letters"),
+                };
+                self.progress.say(&format!(
+                    "{name}: discarded {letters} of runs before; this one has read the rows again"
+                ));
+            }
+        }
+        self.state
+            .end_stream(self.run, name, StreamStatus::Completed)?;
+        Ok(())
     }
 
     /// Begins the load, or goes on with the one that the destination has, if
@@ -192,6 +214,7 @@ impl Context<'_> {
             rejects: self.plan.document.destination.on_data_error != OnDataError::Fail,
             evolution: evolution(self.plan.document.destination.schema_evolution),
             replay: false,
+            newer_by: None,
         };
         let load = destination.begin(&request).await?;
         *fresh = false;

@@ -45,7 +45,8 @@ pub trait State: Send + Sync {
     /// [`StateError::OtherDestination`] if it writes to another.
     fn resume_run(&self, run: &str, destination: &serde_json::Value) -> Result<Run, StateError>;
 
-    /// Ends an open run. Ending it as abandoned discards its pending letters.
+    /// Ends an open run. Pending letters of one that is abandoned stay until
+    /// another run goes on with its load, or begins anew ([`State::take_over`]).
     ///
     /// # Errors
     /// [`StateError::WrongStatus`] if it is not open or `status` is no end,
@@ -128,6 +129,14 @@ pub trait State: Send + Sync {
     /// # Errors
     /// [`StateError::WrongStatus`] if the run is not running.
     fn take_over(&self, run: &str, stream: &str, load_run: &str) -> Result<(), StateError>;
+
+    /// Removes the dead letters of a stream that other runs of the pipeline of a
+    /// running run, or replays, have kept: it has read all rows again. How many
+    /// of them had been settled.
+    ///
+    /// # Errors
+    /// [`StateError::WrongStatus`] if the run is not running.
+    fn supersede_letters(&self, run: &str, stream: &str) -> Result<u64, StateError>;
 
     /// Stores rows that could not be passed on, pending until the commit of
     /// this number.

@@ -115,6 +115,7 @@ fn load_request(request: wit::LoadRequest) -> crate::Result<crate::LoadRequest> 
             nullability: request.evolution.nullability.into(),
         },
         replay: request.replay,
+        newer_by: request.newer_by,
     })
 }
 

@@ -105,6 +105,10 @@ impl<D: Database> State for D {
         self.transact(|transaction| cursors::adopt(transaction, run, stream, adopted))
     }
 
+    fn supersede_letters(&self, run: &str, stream: &str) -> Result<u64, StateError> {
+        self.transact(|transaction| letters::supersede(transaction, run, stream))
+    }
+
     fn take_over(&self, run: &str, stream: &str, load_run: &str) -> Result<(), StateError> {
         self.transact(|transaction| letters::take_over(transaction, run, stream, load_run))
     }

@@ -124,16 +124,6 @@ pub(in crate::state) fn discard(
     Ok(())
 }
 
-/// Discards what waits for commits of a run.
-pub(in crate::state) fn discard_run(transaction: &dyn Transaction, run: &str) -> Result<(), Fault> {
-    transaction.execute(
-        "DELETE FROM letters WHERE run = ?1 AND settled = 0",
-        &values![run],
-    )?;
-    transaction.execute("DELETE FROM intents WHERE run = ?1", &values![run])?;
-    Ok(())
-}
-
 /// Removes the letters of a stream of a run, or of one partition of it,
 /// settled or not: its rows will be read again.
 pub(in crate::state) fn forget(
@@ -246,6 +236,23 @@ pub(in crate::state) fn remove(
     let remove =
         format!("DELETE FROM letters WHERE {MEANT} AND (?3 IS NOT NULL OR claimed IS NULL)");
     transaction.execute(&remove, &meant(query))
+}
+
+pub(in crate::state) fn supersede(
+    transaction: &dyn Transaction,
+    run: &str,
+    stream: &str,
+) -> Result<u64, Fault> {
+    let pipeline = running(transaction, run, "discard dead letters")?.pipeline;
+    let others = "stream = ?2 AND run <> ?1
+        AND run IN (SELECT id FROM runs WHERE pipeline = ?3 OR pipeline = ?4)";
+    let of = &values![run, stream, &pipeline, replays_of(&pipeline)];
+    let settled = format!("DELETE FROM letters WHERE settled = 1 AND {others}");
+    let count = transaction.execute(&settled, of)?;
+    for table in ["letters", "intents"] {
+        transaction.execute(&format!("DELETE FROM {table} WHERE {others}"), of)?;
+    }
+    Ok(count)
 }
 
 pub(in crate::state) fn take_over(

@@ -135,8 +135,7 @@ pub(in crate::state) fn end(
                 .into());
             }
         }
-        RunStatus::Abandoned => letters::discard_run(transaction, run)?,
-        RunStatus::Failed | RunStatus::Interrupted => {}
+        RunStatus::Failed | RunStatus::Interrupted | RunStatus::Abandoned => {}
     }
     transaction.execute(
         "UPDATE runs SET status = ?2, ended = ?3, error = ?4 WHERE id = ?1",

@@ -164,6 +164,29 @@ fn a_run_does_not_complete_while_letters_wait() {
 }
 
 #[test]
+fn letters_of_an_abandoned_run_wait_for_what_becomes_of_its_load() {
+    // The run after it finds the load under way, with its second commit.
+    for (load, cursors, kept) in [
+        ("its", vec![adopted("0", "c2")], vec!["row 1", "row 2"]),
+        ("another", vec![], vec![]),
+    ] {
+        let (fixture, run) = waiting();
+        let ended = fixture.state.end_run(&run.id, RunStatus::Abandoned, None);
+        ended.unwrap();
+        let next = fixture.state.begin_run("p", &json!("out")).unwrap();
+        let (load_run, start) = match load {
+            "its" => (&run.id, Start::Onward),
+            _ => (&next.id, Start::Afresh),
+        };
+        let begin = fixture.state.begin_stream(&next.id, "s", None, start);
+        begin.unwrap();
+        fixture.state.take_over(&next.id, "s", load_run).unwrap();
+        fixture.state.adopt(&next.id, "s", &cursors).unwrap();
+        assert_eq!(settled(&fixture), kept, "{load}");
+    }
+}
+
+#[test]
 fn a_stream_that_starts_again_has_no_letters_of_this_run() {
     let (fixture, run) = waiting();
     fixture
