@@ -10,9 +10,10 @@
 
 use std::time::Duration;
 
-use vesicle_connector::{Error, Result};
-use vesicle_postgres_client::{Client, literal, sleep};
+use vesicle_connector::{Error, LoadRequest, Result};
+use vesicle_postgres_client::{Client, is_missing_table, literal, sleep};
 
+use crate::ledger::Ledger;
 use crate::load::Detail;
 use crate::target::TableName;
 
@@ -39,6 +40,9 @@ pub fn share(schema: &str, pipeline: &str, stream: &str) -> String {
 
 /// Begins a transaction during which nobody writes the stream.
 ///
+/// Whoever asks for a run holds the state's lock, so that sessions which write
+/// for that run are what an attempt before has left behind: they are ended.
+///
 /// # Errors
 ///
 /// `conflict`, with the session, while another run writes it; what the server
@@ -46,8 +50,8 @@ pub fn share(schema: &str, pipeline: &str, stream: &str) -> String {
 pub async fn begin_alone(
     client: &Client,
     target: &TableName,
-    pipeline: &str,
-    stream: &str,
+    request: &LoadRequest,
+    (pipeline, stream): (&str, &str),
 ) -> Result<()> {
     let number = number(&target.schema, pipeline, stream);
     let ask = format!("SELECT pg_catalog.pg_try_advisory_xact_lock({number})");
@@ -60,6 +64,9 @@ pub async fn begin_alone(
         if row.is_some_and(|row| row.get(0)) {
             return Ok(());
         }
+        if look == 0 {
+            end_left_behind(client, target, request, (pipeline, stream)).await?;
+        }
         client.run("ROLLBACK").await?;
     }
     let who = holder(client, &number).await?;
@@ -70,17 +77,47 @@ pub async fn begin_alone(
     Err(Error::conflict("in-use", message).with_retry(AGAIN))
 }
 
+/// The sessions that share a lock: those that write.
+fn holders(number: &str) -> String {
+    format!(
+        "pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.mode = 'ShareLock'
+            AND l.database = (SELECT oid FROM pg_catalog.pg_database
+                               WHERE datname = current_database())
+            AND l.classid::int8 << 32 | l.objid::int8 = {number}"
+    )
+}
+
+/// Ends the sessions that write for the run that asks.
+async fn end_left_behind(
+    client: &Client,
+    target: &TableName,
+    request: &LoadRequest,
+    (pipeline, stream): (&str, &str),
+) -> Result<()> {
+    let ledger = Ledger::new(client, &target.schema);
+    let is_held = match ledger.is_held_by(pipeline, stream, &request.run).await {
+        // The first of all loads is being begun.
+        Err(error) if is_missing_table(&error) => false,
+        is_held => is_held?,
+    };
+    if is_held {
+        let holders = holders(&number(&target.schema, pipeline, stream));
+        // Those of another user cannot be ended, and are waited for.
+        let own = "a.usename = current_user";
+        let end = format!("SELECT pg_catalog.pg_terminate_backend(a.pid) FROM {holders} AND {own}");
+        client.query(&end, &[]).await?;
+    }
+    Ok(())
+}
+
 /// The session that has a lock, in words.
 async fn holder(client: &Client, number: &str) -> Result<String> {
     let find = format!(
-        "SELECT a.pid, coalesce(a.client_addr::text, 'a local socket') AS address,
+        "SELECT a.pid, coalesce(pg_catalog.host(a.client_addr), 'a local socket') AS address,
                 a.backend_start::timestamptz(0)::text AS since
-           FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-          WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-            AND l.database = (SELECT oid FROM pg_catalog.pg_database
-                               WHERE datname = current_database())
-            AND l.classid::int8 << 32 | l.objid::int8 = {number}
-          ORDER BY a.backend_start LIMIT 1"
+           FROM {} ORDER BY a.backend_start LIMIT 1",
+        holders(number)
     );
     let row = client.query_one(&find, &[]).await?;
     Ok(row.map_or_else(String::new, |row| {
@@ -100,15 +137,15 @@ pub fn taken_over(detail: &Detail) -> Error {
     Error::conflict("not-under-way", message).without_retry()
 }
 
-/// A new holder of a load.
+/// A new holder of a load: the run that goes on with it, and a number of this
+/// time.
 ///
 /// # Errors
 ///
 /// What the server says.
-pub async fn new_holder(client: &Client) -> Result<String> {
-    let row = client
-        .query_one("SELECT pg_catalog.gen_random_uuid()::text", &[])
-        .await?;
+pub async fn new_holder(client: &Client, run: &str) -> Result<String> {
+    let new = "SELECT $1 || '/' || pg_catalog.gen_random_uuid()::text";
+    let row = client.query_one(new, &[&run]).await?;
     row.map(|row| row.get(0))
         .ok_or_else(|| Error::internal("no-holder", "the server gave no number"))
 }

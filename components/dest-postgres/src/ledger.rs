@@ -136,6 +136,24 @@ impl<'c> Ledger<'c> {
         Ok(())
     }
 
+    /// Whether a run is the one that goes on with the load under way.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn is_held_by(&self, pipeline: &str, stream: &str, run: &str) -> Result<bool> {
+        let find = format!(
+            "SELECT 1 FROM {} WHERE pipeline = $1 AND stream = $2 AND NOT complete
+                AND starts_with(holder, $3 || '/')",
+            self.load
+        );
+        let row = self
+            .client
+            .query_one(&find, &[&pipeline, &stream, &run])
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Whether the load of a holder is under way, kept so until the transaction
     /// ends.
     ///

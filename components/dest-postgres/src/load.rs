@@ -95,7 +95,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     };
     let stream = &*request.stream_name;
     let target = TableName::of_stream(stream, schema);
-    begin_alone(client, &target, pipeline, stream).await?;
+    begin_alone(client, &target, request, (pipeline, stream)).await?;
     // Of all that begin at once, one makes what is missing.
     let alone = format!(
         "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended({}, 0));
@@ -105,7 +105,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     );
     client.run(&alone).await?;
     ledger.make().await?;
-    let holder = new_holder(client).await?;
+    let holder = new_holder(client, &request.run).await?;
     let wanted = columns::of_schema(&request.schema)?;
     let detail = |record: &Record| Detail {
         pipeline: pipeline.clone(),
