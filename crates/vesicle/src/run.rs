@@ -72,10 +72,17 @@ async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
     };
     if report.status == Status::Interrupted {
         let rows: u64 = report.streams.iter().map(|s| s.rows_written).sum();
-        eprintln!(
-            "interrupted after {} of this run were committed; run the same command to go on",
-            count(rows, "row")
-        );
+        let is_begun = report.resumed || report.streams.iter().any(|stream| stream.complete);
+        match rows {
+            // One that ended at once may have committed what it did not learn of.
+            0 if !is_begun && report.error.is_none() => eprintln!(
+                "interrupted before anything was committed; run the same command to begin again"
+            ),
+            _ => eprintln!(
+                "interrupted after {} of this run were committed; run the same command to go on",
+                count(rows, "row")
+            ),
+        }
         print_rejected(&plan, &report);
         return Ok(Exit::Interrupted);
     }

@@ -107,3 +107,25 @@ fn a_materialized_view_is_read_like_a_table() {
     tables.complete();
     tables.expect_equal("recent", "raw.recent");
 }
+
+#[test]
+fn a_stream_that_was_complete_is_named_when_its_run_is_gone_on_with() {
+    let tables = Tables::new(
+        "create table people as select 1 as id; create table orders as select 2 as id;
+         create schema raw; create table raw.orders (id text);",
+    );
+    tables.document("people\n    - orders", "replace");
+    tables
+        .run()
+        .expect_exit(7)
+        .expect_said("raw.orders: column \"id\"");
+    tables
+        .server
+        .sql("insert into people values (3); drop table raw.orders");
+    tables
+        .complete()
+        .expect_said("not read again: people; run once more");
+    assert_eq!(tables.count("raw.people"), 1);
+    tables.complete();
+    tables.expect_equal("people", "raw.people");
+}

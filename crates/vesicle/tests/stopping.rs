@@ -238,3 +238,19 @@ fn a_pipelines_name_with_another_source_is_refused() {
         .expect_said("give the pipeline another name");
     assert_eq!(small.seen(), small.old());
 }
+
+#[test]
+fn a_run_interrupted_before_its_first_commit_says_that_the_next_begins_again() {
+    let pipeline = pipeline();
+    let mut command = pipeline.command();
+    command.env("VESICLE_FAIL_POINT", "begun:1:stop");
+    let running = Running::start(command).wait_until_stopped();
+    running.signal(Signal::INT);
+    running.signal(Signal::CONT);
+    running
+        .wait()
+        .expect_exit(130)
+        .expect_said("before anything was committed; run the same command to begin again");
+    pipeline.complete();
+    check_flights(&pipeline);
+}

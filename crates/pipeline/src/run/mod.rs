@@ -283,11 +283,19 @@ fn complete_streams(context: &Context<'_>, resumed: bool) -> Result<Vec<String>>
         return Ok(Vec::new());
     }
     let streams = context.state.streams(context.run)?;
-    Ok(streams
+    let complete: Vec<_> = streams
         .into_iter()
         .filter(|stream| stream.status == StreamStatus::Completed)
         .map(|stream| stream.stream)
-        .collect())
+        .collect();
+    if !complete.is_empty() {
+        context.progress.say(&format!(
+            "complete in that run already, and not read again: {}; run once more for what is new \
+             there",
+            complete.join(", ")
+        ));
+    }
+    Ok(complete)
 }
 
 fn note_end(state: &Arc<dyn State>, run: &Run, status: Status, error: Option<&str>) -> Result<()> {
