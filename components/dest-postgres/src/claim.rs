@@ -1,9 +1,10 @@
 //! Who writes a stream: one run at a time.
 //!
 //! Hosts that run the same pipeline with a state of their own do not know of
-//! each other. Whoever writes holds a lock that writers share, for as long as
-//! its session lasts; whoever begins needs it alone for that moment, so nobody
-//! begins beside one that writes.
+//! each other. Whoever writes or publishes holds a lock that writers share, for
+//! as long as its session lasts; whoever begins needs it alone for that moment,
+//! so nobody begins beside one that writes. Between two of its sessions a run
+//! can be overtaken, and then learns of it from the holder.
 //!
 //! Invariant: each time a load is begun or gone on with it gets another holder,
 //! and only who knows that one ends a transaction with rows in it.
@@ -114,8 +115,10 @@ async fn end_left_behind(
 /// The session that has a lock, in words.
 async fn holder(client: &Client, number: &str) -> Result<String> {
     let find = format!(
-        "SELECT a.pid, coalesce(pg_catalog.host(a.client_addr), 'a local socket') AS address,
-                a.backend_start::timestamptz(0)::text AS since
+        "SELECT a.pid,
+                CASE WHEN a.backend_start IS NULL THEN 'another user'
+                     ELSE coalesce(pg_catalog.host(a.client_addr), 'a local socket') END AS address,
+                coalesce(a.backend_start::timestamptz(0)::text, 'some time') AS since
            FROM {} ORDER BY a.backend_start LIMIT 1",
         holders(number)
     );

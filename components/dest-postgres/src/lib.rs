@@ -38,6 +38,8 @@
 //! A value that its column does not take, a NULL where there must be none, and
 //! what a domain or a CHECK of the table refuses make a reject of their row.
 //! Keys and references bite when rows are published, and then the load fails.
+//! Rows that are written again go into the target with each commit, and there a
+//! key or a reference makes a reject too.
 //!
 //! # What is kept beside the tables
 //!
@@ -85,6 +87,15 @@ impl PostgresDestination {
         client.run(DURABLE).await?;
         Ok(client)
     }
+
+    /// A session that writes for a load: nobody begins another one meanwhile.
+    async fn writing(&self, detail: &Detail) -> Result<Client> {
+        let client = self.connect().await?;
+        let schema = &self.options.schema;
+        let share = claim::share(schema, &detail.pipeline, &detail.stream);
+        client.run(&share).await?;
+        Ok(client)
+    }
 }
 
 impl Destination for PostgresDestination {
@@ -110,23 +121,26 @@ impl Destination for PostgresDestination {
 
     async fn writer(&self, load: &Load, partition: &str) -> Result<TableWriter> {
         let detail = Detail::parse(&load.detail)?;
+        let client = self.writing(&detail).await?;
+        if let Some(columns) = &detail.replay {
+            let staging = detail.staging.quoted();
+            client
+                .run(&format!("CREATE TABLE {staging} ({columns})"))
+                .await?;
+        }
         let at = load.cursors.iter().find(|at| at.partition == partition);
         let cursor = at.map(|at| at.cursor.clone());
-        let client = self.connect().await?;
-        let schema = &self.options.schema;
-        let share = claim::share(schema, &detail.pipeline, &detail.stream);
-        client.run(&share).await?;
         Ok(TableWriter::new(client, detail, partition, cursor))
     }
 
     async fn finish(&self, load: &Load) -> Result<Summary> {
         let detail = Detail::parse(&load.detail)?;
-        publish::publish(&self.connect().await?, &detail).await
+        publish::publish(&self.writing(&detail).await?, &detail).await
     }
 
     async fn abort(&self, load: &Load) -> Result<()> {
         let detail = Detail::parse(&load.detail)?;
-        load::discard(&self.connect().await?, &detail).await
+        load::discard(&self.writing(&detail).await?, &detail).await
     }
 }
 

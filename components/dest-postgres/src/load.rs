@@ -35,9 +35,10 @@ pub struct Detail {
     /// Whether they are followed by changes, and become visible with each
     /// commit.
     pub has_changes: bool,
-    /// Whether rows that loads before could not write go on into the target
-    /// with each commit, so that those which it refuses are told apart.
-    pub is_replay: bool,
+    /// Of rows that loads before could not write: the columns of the temporary
+    /// table that they are staged in. They go on into the target with each
+    /// commit, so that those which it refuses are told apart.
+    pub replay: Option<String>,
     /// The column that tells the newer of two rows with the same key, where
     /// what is there may be newer.
     pub newer_by: Option<String>,
@@ -87,8 +88,9 @@ pub fn quoted(names: &[String]) -> String {
 /// the load under way was begun with; what the server says.
 pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Result<Load> {
     let ledger = Ledger::new(client, schema);
-    // Rows that are written again have a load of their own beside the stream's.
-    let of_replays = format!("{}/dead-letters", request.pipeline);
+    // Rows that are written again have a load of their own beside the stream's,
+    // which no other replay goes on with.
+    let of_replays = format!("{}/dead-letters/{}", request.pipeline, request.run);
     let pipeline = match request.replay {
         true => &of_replays,
         false => &request.pipeline,
@@ -107,15 +109,18 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     ledger.make().await?;
     let holder = new_holder(client, &request.run).await?;
     let wanted = columns::of_schema(&request.schema)?;
-    let detail = |record: &Record| Detail {
+    let detail = |record: &Record, columns: &str| Detail {
         pipeline: pipeline.clone(),
         stream: stream.to_owned(),
         run: record.run.clone(),
         holder: holder.clone(),
         target: target.clone(),
-        staging: TableName {
-            schema: schema.to_owned(),
-            table: record.staging.clone(),
+        staging: match request.replay {
+            true => TableName::temporary(&record.staging),
+            false => TableName {
+                schema: schema.to_owned(),
+                table: record.staging.clone(),
+            },
         },
         mode: match request.write_mode {
             WriteMode::Append => Mode::Append,
@@ -123,7 +128,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
             WriteMode::Upsert => Mode::Upsert,
         },
         has_changes: request.sync_mode == SyncMode::Cdc,
-        is_replay: request.replay,
+        replay: request.replay.then(|| columns.to_owned()),
         newer_by: request.newer_by.clone(),
         key: request.primary_key.clone(),
         evolution: request.evolution,
@@ -147,7 +152,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     {
         let cursors = ledger.cursors(pipeline, stream).await?;
         client.run("COMMIT").await?;
-        return loaded(record, cursors, &detail(record));
+        return loaded(record, cursors, &detail(record, &record.columns));
     }
     if request.write_mode == WriteMode::Replace {
         publish::refuse_followers(client, &target).await?;
@@ -164,26 +169,25 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         SyncMode::Incremental => "incremental",
         SyncMode::Cdc => "cdc",
     };
-    // The letters of a replay that nobody goes on with are gone.
-    let fresh =
-        request.fresh || request.replay && known.as_ref().is_some_and(|it| it.run != request.run);
     if let Some(record) = &known
         && !record.complete
     {
         let mut cursors = ledger.cursors(pipeline, stream).await?;
         // Changes are of the target's columns, whatever the snapshot's were.
         let has_snapshot = request.sync_mode == SyncMode::Cdc && !cursors.is_empty();
-        let is_same = (record.columns == shape || has_snapshot) && record.sync_mode == sync_mode;
-        if !fresh && is_same {
+        // What a replay stages is in the target with the next commit.
+        let is_same = (record.columns == shape || has_snapshot || request.replay)
+            && record.sync_mode == sync_mode;
+        if !request.fresh && is_same {
             // A log has no end; what has come since is read too.
             for cursor in cursors.iter_mut().filter(|_| has_snapshot) {
                 cursor.last = false;
             }
             ledger.hold(pipeline, stream, &holder).await?;
             client.run("COMMIT").await?;
-            return loaded(record, cursors, &detail(record));
+            return loaded(record, cursors, &detail(record, &shape));
         }
-        if !fresh && ledger.has_rows(pipeline, stream).await? {
+        if !request.fresh && ledger.has_rows(pipeline, stream).await? {
             let message = format!(
                 "{target}: the load that run {} has begun has other columns or another sync_mode; \
                  finish it as it was, or abandon it with --fresh",
@@ -191,7 +195,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
             );
             return Err(Error::schema("other-columns", message));
         }
-        drop_table(client, &detail(record).staging).await?;
+        drop_table(client, &detail(record, &shape).staging).await?;
     }
     let record = Record {
         run: request.run.clone(),
@@ -204,7 +208,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         rows: 0,
         bytes: 0,
     };
-    let detail = detail(&record);
+    let detail = detail(&record, &record.columns);
     make_enums(client, &request.schema).await?;
     if request.replay {
         publish::make_target(client, &detail, &record.columns).await?;
@@ -236,7 +240,7 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         cursors.clear();
     }
     // Changes go to the target.
-    if !detail.has_changes || cursors.is_empty() {
+    if detail.replay.is_none() && (!detail.has_changes || cursors.is_empty()) {
         let create = format!(
             "CREATE TABLE {} ({})",
             detail.staging.quoted(),
@@ -272,13 +276,15 @@ fn check_key(target: &TableName, route: &Route, request: &LoadRequest) -> Result
             return Err(Error::schema("no-key", message));
         }
     }
-    if let Some(name) = &request.newer_by
-        && !route.written().any(|it| it.column.name == *name)
-    {
+    let is_plain = |name: &&String| {
+        let found = route.written().find(|it| it.column.name == **name);
+        found.is_some_and(|it| !it.coerced)
+    };
+    if let Some(name) = request.newer_by.as_ref().filter(|name| !is_plain(name)) {
         let message = format!(
-            "{target}: the column {name:?} tells which of two rows is the newer one and is not \
-             written, so that a row which a later run has brought would be lost; discard the dead \
-             letters, or write the column"
+            "{target}: the column {name:?} tells which of two rows with the same key is the newer \
+             one, and is not written, or as another type; write it as it is, or change those rows \
+             at the source, which brings them again, and discard the dead letters"
         );
         return Err(Error::schema("no-order", message));
     }

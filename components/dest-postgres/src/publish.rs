@@ -2,6 +2,7 @@
 //!
 //! Invariant: one transaction holds all of it, so that readers see the rows of
 //! before or the rows of after, and a load is complete if its rows are there.
+//! Changes, and rows that are replayed, are there with each commit.
 
 use vesicle_connector::{Category, Error, Result, Summary};
 use vesicle_postgres_client::{Client, identifier};
@@ -37,9 +38,7 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
     let (rows, bytes) = if record.complete {
         (record.rows, record.bytes)
     } else {
-        if detail.is_replay {
-            drop_table(client, &detail.staging).await?;
-        } else if !detail.has_changes {
+        if !detail.has_changes && detail.replay.is_none() {
             hand_over(client, detail).await?;
         }
         ledger.complete(pipeline, stream).await?
@@ -65,24 +64,60 @@ pub async fn hand_over(client: &Client, detail: &Detail) -> Result<()> {
                 add_key(client, detail).await?;
             }
         }
-        (Some(existing), mode) => add(client, detail, &existing, mode)
-            .await
-            .map_err(|error| explained(error, detail))?,
+        (Some(existing), mode) => {
+            let columns = change(client, detail, &existing).await?;
+            let added = match mode {
+                Mode::Append => insert(client, detail, &columns).await,
+                Mode::Replace => replace(client, detail, &columns).await,
+                Mode::Upsert => upsert(client, detail, &columns).await,
+            };
+            added.map_err(|error| explained(error, detail))?;
+        }
     }
     drop_table(client, &detail.staging).await
 }
 
-/// Moves the staged rows into the target, which is there, within the
-/// transaction under way.
+/// Moves replayed rows into the target, which is there, within the transaction
+/// under way; what it refuses, also at the end of a transaction, it refuses now.
 ///
 /// # Errors
 ///
-/// What the server says.
+/// `data` if a row may be older than one that is there; what the server says.
 pub async fn move_on(client: &Client, detail: &Detail) -> Result<()> {
+    client.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
     let existing = detail.target.existing(client).await?.unwrap_or_default();
-    add(client, detail, &existing, detail.mode).await?;
+    let columns = change(client, detail, &existing).await?;
+    match (detail.mode, &detail.newer_by) {
+        (Mode::Upsert, None) => insert_absent(client, detail, &columns).await?,
+        (Mode::Upsert, Some(_)) => upsert(client, detail, &columns).await?,
+        (Mode::Append | Mode::Replace, _) => insert(client, detail, &columns).await?,
+    }
     let empty = format!("DELETE FROM {}", detail.staging.quoted());
     client.run(&empty).await
+}
+
+/// Adds the staged rows where nothing tells whether one with the same key is
+/// newer: none may be there.
+async fn insert_absent(client: &Client, detail: &Detail, columns: &[String]) -> Result<()> {
+    let (key, names) = (quoted(&detail.key), quoted(columns));
+    let staging = detail.staging.quoted();
+    let insert = format!(
+        "INSERT INTO {} ({names}) SELECT {names} FROM {staging} ON CONFLICT ({key}) DO NOTHING",
+        detail.target.quoted(),
+    );
+    let added = client.execute(&insert, &[]).await?;
+    let count = format!("SELECT count(*) FROM {staging}");
+    let row = client.query_one(&count, &[]).await?;
+    let staged = row.map_or(0, |row| row.get::<_, i64>(0).unsigned_abs());
+    if added == staged {
+        return Ok(());
+    }
+    let message = format!(
+        "{} has a row with this key, which may be newer; run the pipeline to bring the row as it \
+         is now, and discard this one",
+        detail.target
+    );
+    Err(Error::data("may-be-newer", message))
 }
 
 /// Makes the target if it is not there.
@@ -101,15 +136,6 @@ pub async fn make_target(client: &Client, detail: &Detail, columns: &str) -> Res
     match detail.mode {
         Mode::Upsert => add_key(client, detail).await,
         Mode::Append | Mode::Replace => Ok(()),
-    }
-}
-
-async fn add(client: &Client, detail: &Detail, existing: &[Existing], mode: Mode) -> Result<()> {
-    let columns = change(client, detail, existing).await?;
-    match mode {
-        Mode::Append => insert(client, detail, &columns).await,
-        Mode::Replace => replace(client, detail, &columns).await,
-        Mode::Upsert => upsert(client, detail, &columns).await,
     }
 }
 
@@ -240,12 +266,16 @@ async fn upsert(client: &Client, detail: &Detail, columns: &[String]) -> Result<
         .filter(|name| !detail.key.contains(name))
         .map(|name| format!("{0} = excluded.{0}", identifier(name)))
         .collect();
-    let is_newer = match &detail.newer_by {
-        Some(name) => format!(
-            "WHERE target.{0} IS NULL OR target.{0} <= excluded.{0}",
-            identifier(name)
-        ),
-        None => String::new(),
+    // Of what is there and what is staged, the newest stays.
+    let (is_newer, newest) = match &detail.newer_by {
+        Some(name) => {
+            let name = identifier(name);
+            (
+                format!("WHERE target.{name} IS NULL OR target.{name} <= excluded.{name}"),
+                format!("{name} DESC NULLS LAST, "),
+            )
+        }
+        None => Default::default(),
     };
     let action = match others[..] {
         [] => "DO NOTHING".to_owned(),
@@ -254,7 +284,7 @@ async fn upsert(client: &Client, detail: &Detail, columns: &[String]) -> Result<
     let columns = quoted(columns);
     let upsert = format!(
         "INSERT INTO {} AS target ({columns})
-         SELECT DISTINCT ON ({key}) {columns} FROM {} ORDER BY {key}, ctid DESC
+         SELECT DISTINCT ON ({key}) {columns} FROM {} ORDER BY {key}, {newest}ctid DESC
          ON CONFLICT ({key}) {action}",
         detail.target.quoted(),
         detail.staging.quoted()

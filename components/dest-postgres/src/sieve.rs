@@ -82,7 +82,7 @@ async fn attempt(writer: &mut TableWriter, tuples: &[u8], rows: u64) -> Result<O
             writer.client.run("RELEASE vesicle").await?;
             Ok(None)
         }
-        Err(refusal) if refusal.category == Category::Data => {
+        Err(refusal) if is_refusal(writer, &refusal) => {
             let undo = "ROLLBACK TO vesicle; RELEASE vesicle";
             writer.client.run(undo).await?;
             Ok(Some(refusal))
@@ -91,11 +91,19 @@ async fn attempt(writer: &mut TableWriter, tuples: &[u8], rows: u64) -> Result<O
     }
 }
 
+/// Whether what the server says is about the rows.
+fn is_refusal(writer: &TableWriter, error: &Error) -> bool {
+    // A trigger's exception, a policy of rows, an index row too large: of a row
+    // that goes into the target by itself.
+    let of_one = ["P0001", "42501", "54000"].contains(&&*error.code);
+    error.category == Category::Data || writer.detail.replay.is_some() && of_one
+}
+
 /// Copies tuples into the staging table, and where each row is for itself, on
 /// into the target.
 async fn write(writer: &TableWriter, tuples: &[u8]) -> Result<u64> {
     let taken = copy(writer, tuples).await?;
-    if writer.detail.is_replay {
+    if writer.detail.replay.is_some() {
         publish::move_on(&writer.client, &writer.detail).await?;
     }
     Ok(taken)

@@ -27,6 +27,14 @@ impl TableName {
         }
     }
 
+    /// A table that lasts as long as its session.
+    pub fn temporary(table: &str) -> Self {
+        Self {
+            schema: "pg_temp".to_owned(),
+            table: table.to_owned(),
+        }
+    }
+
     /// The name as SQL writes it.
     pub fn quoted(&self) -> String {
         format!("{}.{}", identifier(&self.schema), identifier(&self.table))
@@ -141,7 +149,8 @@ const FIND: &str = "\
 SELECT c.oid, c.relkind::text AS kind
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1 AND c.relname = $2";
+ WHERE c.relname = $2
+   AND (n.nspname = $1 OR $1 = 'pg_temp' AND n.oid = pg_catalog.pg_my_temp_schema())";
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -205,27 +205,127 @@ fn a_replayed_row_takes_the_place_of_no_newer_one() {
 }
 
 #[test]
-fn a_run_that_reads_all_rows_again_and_replaces_them_supersedes_their_letters() {
-    for mode in ["replace", "upsert"] {
-        let tables = tables();
-        tables.document_with(
-            "{ name: people, sync_mode: full_refresh, primary_key: [id] }",
-            mode,
-            "  on_data_error: dlq\n",
-        );
-        tables.complete();
-        assert_eq!(left(&tables).len(), 20);
-        tables.server.sql(
-            "update people set name = 'given' where id < 20; delete from people where id = 21",
-        );
-        tables
-            .complete()
-            .expect_said("discarded 20 dead letters of runs before");
-        assert_eq!(left(&tables), [23, 25, 27, 29, 31, 33, 35, 37, 39]);
-        mend(&tables);
-        replay(&tables).expect_exit(0);
-        tables.expect_equal("people", "raw.people");
-    }
+fn a_run_that_replaces_all_rows_supersedes_their_letters() {
+    let tables = tables();
+    tables.document_with(
+        "{ name: people, sync_mode: full_refresh }",
+        "replace",
+        "  on_data_error: dlq\n",
+    );
+    tables.complete();
+    assert_eq!(left(&tables).len(), 20);
+    tables
+        .server
+        .sql("update people set name = 'given' where id < 20; delete from people where id = 21");
+    tables
+        .complete()
+        .expect_said("discarded 20 dead letters of runs before");
+    assert_eq!(left(&tables), [23, 25, 27, 29, 31, 33, 35, 37, 39]);
+    mend(&tables);
+    replay(&tables).expect_exit(0);
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn where_nothing_tells_which_row_is_newer_the_one_that_is_there_stays() {
+    let tables = tables();
+    let stream = "{ name: people, sync_mode: full_refresh, primary_key: [id] }";
+    tables.document_with(stream, "upsert", "  on_data_error: dlq\n");
+    tables.complete();
+    tables
+        .server
+        .sql("update people set name = 'given' where id <= 10");
+    tables.complete();
+    mend(&tables);
+    // The letters of 1 to 9 have been overtaken; those of the others are twice.
+    replay(&tables).expect_exit(7);
+    tables.expect_equal("people", "raw.people");
+    let twice = [11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31, 33, 35, 37, 39];
+    let mut expected = vec![1, 3, 5, 7, 9];
+    expected.extend(twice);
+    assert_eq!(left(&tables), expected);
+    let ended = Running::start(dead_letters(&tables, &["list"])).wait();
+    assert!(ended.stdout.contains("which may be newer"), "{ended:?}");
+}
+
+#[test]
+fn of_two_letters_with_one_key_the_newer_row_stays() {
+    let tables = tables();
+    tables.server.sql(
+        "alter table people add column version int not null default 1;
+         alter table raw.people add column version int not null,
+           add constraint later check (version <> 1 or id <> 1);
+         update people set name = 'first' where id = 1",
+    );
+    tables.document_with(
+        "{ name: people, sync_mode: incremental, cursor_field: version, tie_breaker_field: id, \
+         primary_key: [id] }",
+        "upsert",
+        "  on_data_error: dlq\n",
+    );
+    tables.complete();
+    tables
+        .server
+        .sql("update people set name = null, version = 2 where id = 1");
+    tables.complete();
+    // A replay in which both fail again keeps the newer one first.
+    replay(&tables).expect_exit(7);
+    mend(&tables);
+    tables
+        .server
+        .sql("alter table raw.people drop constraint later");
+    replay(&tables).expect_exit(0);
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn what_a_target_checks_at_the_end_of_a_transaction_makes_a_reject_too() {
+    let tables = tables();
+    tables.complete();
+    mend(&tables);
+    tables.server.sql(
+        "create table raw.odd as select 2 * n - 1 as id from generate_series(1, 19) n;
+         alter table raw.odd add primary key (id);
+         alter table raw.people add column twin bigint generated always as (
+           case id % 2 when 1 then id end) stored
+           references raw.odd deferrable initially deferred;
+         create function raw.refuse() returns trigger language plpgsql as
+           $$ begin if new.id = 5 then raise exception 'never 5'; end if; return new; end $$;
+         create trigger refuse before insert on raw.people
+           for each row execute function raw.refuse()",
+    );
+    replay(&tables).expect_exit(7);
+    assert_eq!(left(&tables), [5, 39]);
+    assert_eq!(tables.count("raw.people"), 38);
+}
+
+#[test]
+fn a_target_is_mended_between_two_attempts_of_a_replay() {
+    let tables = tables();
+    tables.server.sql(
+        "insert into people select n from generate_series(42, 2600) n where n % 2 = 1;
+         create type mood as enum ('fine');
+         alter table people add column state mood;",
+    );
+    tables.document_with(
+        "{ name: people, sync_mode: full_refresh }",
+        "append",
+        "  on_data_error: dlq\n  schema_evolution: { new_column: add, removed_column: ignore }\n",
+    );
+    tables.complete();
+    mend(&tables);
+    let mut command = dead_letters(&tables, &["replay"]);
+    command.env("VESICLE_FAIL_POINT", "state-moved:2");
+    Running::start(command).wait().expect_killed();
+    let arrived = tables.count("raw.people");
+    assert!((1000..1300).contains(&arrived), "{arrived}");
+    tables
+        .server
+        .sql("alter table raw.people drop column state, add column more int");
+    replay(&tables).expect_exit(0);
+    assert_eq!(tables.count("raw.people"), tables.count("people"));
+    let twice = "(select id from raw.people group by id having count(*) > 1) twice";
+    assert_eq!(tables.count(twice), 0);
 }
 
 #[test]
@@ -273,4 +373,9 @@ fn letters_of_a_stream_that_is_read_from_a_log_are_not_sent() {
         .sql("update people set name = null where name is null");
     tables.complete();
     tables.expect_equal("people", "raw.people");
+    // As it says.
+    let mut discard = dead_letters(&tables, &["discard"]);
+    discard.args(["--stream", "people"]);
+    Running::start(discard).wait().expect_exit(0);
+    assert!(left(&tables).is_empty());
 }

@@ -49,7 +49,8 @@ pub struct LoadRequest {
     pub replay: bool,
     /// Of a replay with [`WriteMode::Upsert`]: the column that tells the newer
     /// of two rows with the same key. A row that is there with a greater value
-    /// in it stays. Without it, the replayed rows are the newer ones.
+    /// in it stays. Without it any row that is there stays, and the replayed
+    /// one is a reject.
     pub newer_by: Option<String>,
 }
 

@@ -166,6 +166,7 @@ impl Suite {
         trouble: Trouble,
     ) -> Result<Cell, Uncertifiable> {
         self.beginning()?;
+        let last = self.completed();
         let mut command = self.command();
         let stop = match trouble {
             Trouble::Kill => "",
@@ -191,7 +192,7 @@ impl Suite {
             // It has tried again by itself.
             (Trouble::Disturb, Ended::Exited(0, _)) => self.compare(known)?,
             (Trouble::Kill, Ended::Killed) | (Trouble::Disturb, Ended::Exited(..)) => {
-                self.made_good(known)?
+                self.made_good(known, last)?
             }
             (_, other) => Outcome::Broken(format!("the run ended otherwise: {other}")),
         };
@@ -205,10 +206,11 @@ impl Suite {
 
     fn killed_after(&self, known: &Known, after: Duration) -> Result<Cell, Uncertifiable> {
         self.beginning()?;
+        let last = self.completed();
         let child = Child::start(self.command())?;
         std::thread::sleep(after);
         let outcome = match child.kill()? {
-            true => self.made_good(known)?,
+            true => self.made_good(known, last)?,
             false => Outcome::NotReached,
         };
         Ok(Cell {
@@ -220,14 +222,15 @@ impl Suite {
     }
 
     /// Runs once more and looks at what is there.
-    fn made_good(&self, known: &Known) -> Result<Outcome, Uncertifiable> {
+    /// `last` is the run that had completed before.
+    fn made_good(&self, known: &Known, last: Option<String>) -> Result<Outcome, Uncertifiable> {
         let seen = self.look()?;
         if self.is_replace && seen != known.before && seen != known.after {
             return Ok(Outcome::Broken(format!(
                 "readers saw neither the old rows nor the new ones: {seen}"
             )));
         }
-        if self.is_complete() {
+        if self.completed().is_some_and(|run| Some(run) != last) {
             // The next run would be another one.
             return self.compare(known);
         }
@@ -249,13 +252,13 @@ impl Suite {
         )))
     }
 
-    /// Whether the last run has noted its end. While there is no state that can
+    /// The last run, if it has noted its end. While there is no state that can
     /// be read, none has.
-    fn is_complete(&self) -> bool {
+    fn completed(&self) -> Option<String> {
         let state = self.state.open_existing();
         let shown = state.and_then(|state| state.show(&self.pipeline));
-        let last = shown.ok().and_then(|shown| shown.summary.last_run);
-        last.is_some_and(|run| run.status == RunStatus::Completed)
+        let last = shown.ok().and_then(|shown| shown.summary.last_run)?;
+        (last.status == RunStatus::Completed).then_some(last.id)
     }
 
     fn command(&self) -> Command {

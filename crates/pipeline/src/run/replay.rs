@@ -12,11 +12,13 @@
 //! Rows that fail again are letters of the replay, stored as those of any run,
 //! and count once it is complete.
 
-use std::collections::BTreeMap;
+mod selection;
+
 use std::sync::Arc;
 
 use vesicle_flow::Stop;
 
+use self::selection::{ByStage, by_stream, find, replayable};
 use super::letters::Letters;
 use super::partition::Move;
 use super::progress::{Progress, StreamProgress};
@@ -32,7 +34,7 @@ use crate::state::{
 };
 use crate::{Error, Result};
 
-/// How many letters are sent in one commit.
+/// How many letters are sent in one commit, or looked at together.
 const AT_ONCE: u32 = 500;
 
 /// What came of a replay.
@@ -76,8 +78,15 @@ pub async fn replay(
     let run = match go_on(plan, &state, &own, progress)? {
         Some(run) => run,
         None => {
+            let streams = replayable(plan, &state, &query, progress)?;
             let run = state.begin_run(&own, destination)?;
-            state.claim_letters(&run.id, &query)?;
+            for stream in streams {
+                let of_stream = LetterQuery {
+                    stream: Some(stream),
+                    ..query.clone()
+                };
+                state.claim_letters(&run.id, &of_stream)?;
+            }
             run
         }
     };
@@ -155,26 +164,10 @@ struct Context<'a> {
     stop: &'a Stop,
 }
 
-/// The letters of a stream, by the stage that they failed at.
-type ByStage = BTreeMap<String, u64>;
-
 impl Context<'_> {
     /// Replays every stream. How many letters that were.
     async fn streams(&self) -> Result<u64> {
-        let mut streams: BTreeMap<String, ByStage> = BTreeMap::new();
-        let mut page = LetterQuery {
-            limit: AT_ONCE,
-            ..self.claimed.clone()
-        };
-        loop {
-            let letters = self.state.letters(&page)?;
-            let Some(last) = letters.last() else { break };
-            page.after = Some(last.id);
-            for letter in letters {
-                let stages = streams.entry(letter.stream).or_default();
-                *stages.entry(letter.stage).or_default() += 1;
-            }
-        }
+        let streams = by_stream(self.state, &self.claimed)?;
         let mut replayed = 0;
         for (name, stages) in &streams {
             if self.stop.is_asked() {
@@ -189,21 +182,17 @@ impl Context<'_> {
 
     /// Replays a stream. Whether to its end.
     async fn stream(&self, name: &str, stages: &ByStage) -> Result<bool> {
-        let streams = &self.plan.streams;
-        let Some(stream) = streams.iter().find(|one| one.request.name == name) else {
-            let message = format!(
-                "there are dead letters of the stream {name}, which the document does not name"
-            );
-            let at = self.plan.document.source.connector.uses.position;
-            let wrong = self.plan.document.diagnostic(at, message);
-            let help = "replay others with --stream, or discard those";
-            return Err(Error::Document(wrong.with_help(help).into()));
+        let begun = match find(self.plan, name) {
+            Ok(stream) => self.open(stream).await.map(|opened| (stream, opened)),
+            Err(error) => Err(error),
         };
-        if stream.request.sync_mode == SyncMode::Cdc {
-            return Err(self.of_log(name));
-        }
-        let shapes = self.shapes(stream).await?;
-        let load = self.begin(stream, &shapes).await?;
+        let (stream, (shapes, load)) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.give_back(name)?;
+                return Err(error);
+            }
+        };
         if !load.complete {
             self.adopt(name, &load)?;
             let progress = self.progress.stream(name);
@@ -230,18 +219,24 @@ impl Context<'_> {
         Ok(true)
     }
 
-    /// Why letters of a stream that is read from a log are not sent: what has
-    /// become of their rows since, only the log knows.
-    fn of_log(&self, name: &str) -> Error {
-        let message = format!(
-            "the stream {name} is read from a log, which may have changed or deleted the rows of \
-             its dead letters since"
-        );
-        let at = self.plan.document.source.connector.uses.position;
-        let wrong = self.plan.document.diagnostic(at, message);
-        let help = "change those rows at the source, which brings them again, and discard the \
-                    letters";
-        Error::Document(wrong.with_help(help).into())
+    /// The shapes of a stream, and its load.
+    async fn open(&self, stream: &StreamPlan) -> Result<(Vec<Vec<u8>>, Load)> {
+        let shapes = self.shapes(stream).await?;
+        let load = self.begin(stream, &shapes).await?;
+        Ok((shapes, load))
+    }
+
+    /// Lets go of the letters of a stream whose load was never begun, so that
+    /// they can be discarded, or claimed by another replay.
+    fn give_back(&self, name: &str) -> Result<()> {
+        let begun = self.state.streams(self.run)?;
+        if begun.iter().all(|stream| stream.stream != name) {
+            self.state.release_letters(&LetterQuery {
+                stream: Some(name.to_owned()),
+                ..self.claimed.clone()
+            })?;
+        }
+        Ok(())
     }
 
     /// The schemas of what goes into each transform and, last, into the

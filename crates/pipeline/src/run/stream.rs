@@ -169,8 +169,8 @@ impl Context<'_> {
     /// and take the place of those before, so do its dead letters.
     fn complete(&self, stream: &StreamPlan) -> Result<()> {
         let name = &stream.request.name;
-        let adds = self.plan.document.destination.write_mode.value == WriteMode::Append;
-        if stream.request.sync_mode == SyncMode::FullRefresh && !adds {
+        let replaces = self.plan.document.destination.write_mode.value == WriteMode::Replace;
+        if stream.request.sync_mode == SyncMode::FullRefresh && replaces {
             let count = self.state.supersede_letters(self.run, name)?;
             if count > 0 {
                 let letters = match count {

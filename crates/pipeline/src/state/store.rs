@@ -164,6 +164,13 @@ pub trait State: Send + Sync {
     /// [`StateError::WrongStatus`] if the run is not running.
     fn claim_letters(&self, run: &str, query: &LetterQuery) -> Result<u64, StateError>;
 
+    /// Takes back the claims of the letters that a query means: no replay has
+    /// written any of them. How many.
+    ///
+    /// # Errors
+    /// Only if the state cannot be changed.
+    fn release_letters(&self, query: &LetterQuery) -> Result<u64, StateError>;
+
     /// Removes settled dead letters. Those that a replay has claimed only if
     /// the query asks for these. How many.
     ///

@@ -130,6 +130,10 @@ impl<D: Database> State for D {
         self.transact(|transaction| letters::claim(transaction, run, query))
     }
 
+    fn release_letters(&self, query: &LetterQuery) -> Result<u64, StateError> {
+        self.transact(|transaction| letters::release(transaction, query))
+    }
+
     fn remove_letters(&self, query: &LetterQuery) -> Result<u64, StateError> {
         self.transact(|transaction| letters::remove(transaction, query))
     }

@@ -229,6 +229,14 @@ pub(in crate::state) fn claim(
     transaction.execute(&claim, &values)
 }
 
+pub(in crate::state) fn release(
+    transaction: &dyn Transaction,
+    query: &LetterQuery,
+) -> Result<u64, Fault> {
+    let release = format!("UPDATE letters SET claimed = NULL WHERE {MEANT}");
+    transaction.execute(&release, &meant(query))
+}
+
 pub(in crate::state) fn remove(
     transaction: &dyn Transaction,
     query: &LetterQuery,
@@ -262,19 +270,21 @@ pub(in crate::state) fn take_over(
     load_run: &str,
 ) -> Result<(), Fault> {
     let pipeline = running(transaction, run, "take over dead letters")?.pipeline;
-    if load_run != run {
-        for table in ["letters", "intents"] {
-            let sql = format!("UPDATE {table} SET run = ?1 WHERE run = ?2 AND stream = ?3");
-            transaction.execute(&sql, &values![run, load_run, stream])?;
-        }
-    }
-    transaction.execute(
-        "DELETE FROM letters WHERE stream = ?2 AND run IN (
-             SELECT runs.id FROM runs LEFT JOIN streams
+    const ABANDONED: &str = "SELECT runs.id FROM runs LEFT JOIN streams
                  ON streams.run = runs.id AND streams.stream = ?2
               WHERE runs.pipeline = ?1 AND runs.status = 'abandoned'
-                AND coalesce(streams.status, '') <> 'completed')",
-        &values![&pipeline, stream],
-    )?;
+                AND coalesce(streams.status, '') <> 'completed'";
+    for table in ["letters", "intents"] {
+        if load_run != run {
+            // Numbers of runs grow: those since have gone on with the load too.
+            let sql = format!(
+                "UPDATE {table} SET run = ?4 WHERE stream = ?2
+                    AND (run = ?3 OR run IN ({ABANDONED} AND runs.id > ?3))"
+            );
+            transaction.execute(&sql, &values![&pipeline, stream, load_run, run])?;
+        }
+        let sql = format!("DELETE FROM {table} WHERE stream = ?2 AND run IN ({ABANDONED})");
+        transaction.execute(&sql, &values![&pipeline, stream])?;
+    }
     Ok(())
 }

@@ -253,3 +253,31 @@ fn a_thousand_letters_of_any_bytes_are_kept_in_their_order() {
         .collect();
     assert_eq!(found, rows);
 }
+
+#[test]
+fn letters_of_a_load_outlive_any_number_of_abandoned_runs_that_go_on_with_it() {
+    let (fixture, first) = waiting();
+    fixture.commit(&first, 2, "c2");
+    let state = &fixture.state;
+    let abandon = |run: &str| state.end_run(run, RunStatus::Abandoned, None).unwrap();
+    let go_on = |cursor: &str| {
+        let run = state.begin_run("p", &json!("out")).unwrap();
+        state
+            .begin_stream(&run.id, "s", None, Start::Onward)
+            .unwrap();
+        // Each finds the load that the first one has begun.
+        state.take_over(&run.id, "s", &first.id).unwrap();
+        state.adopt(&run.id, "s", &[adopted("0", cursor)]).unwrap();
+        run
+    };
+    abandon(&first.id);
+    let second = go_on("c2");
+    assert_eq!(settled(&fixture), ["row 1", "row 2"]);
+    state
+        .add_letters(&slice(&second), 3, &[letter("row 3")])
+        .unwrap();
+    fixture.commit(&second, 3, "c3");
+    abandon(&second.id);
+    go_on("c3");
+    assert_eq!(settled(&fixture), ["row 1", "row 2", "row 3"]);
+}
