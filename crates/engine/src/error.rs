@@ -1,6 +1,7 @@
 //! What can go wrong between a component and the engine.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::WasmBacktrace;
@@ -57,6 +58,28 @@ pub enum Error {
     /// A host function failed.
     #[error("{0}")]
     Host(String),
+    /// A host function failed with an error of whoever wired it.
+    #[error("{0}")]
+    Raised(Raised),
+}
+
+/// An error that a host function raises, to be had back, with its type, by
+/// whoever called the guest.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct Raised(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Raised {
+    /// Wraps an error.
+    pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// The error, if it is of this type.
+    #[must_use]
+    pub fn get<T: std::error::Error + 'static>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
 }
 
 /// Why a guest's code stopped, and where.
@@ -96,6 +119,9 @@ impl Error {
         }
         if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
             return Self::Exit(exit.0);
+        }
+        if let Some(raised) = error.downcast_ref::<Raised>() {
+            return Self::Raised(raised.clone());
         }
         match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::OutOfFuel) => Self::Fuel,

@@ -38,7 +38,7 @@ mod ticker;
 
 pub use budget::Budget;
 pub use engines::{Compiled, Config, Engines};
-pub use error::{Error, Trap};
+pub use error::{Error, Raised, Trap};
 pub use profile::{Allocation, Kind, Profile};
 pub use store::{Extensions, State, Store};
 pub use wasmtime;

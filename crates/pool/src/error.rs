@@ -51,6 +51,83 @@ pub enum Error {
         /// Where they differ.
         difference: Box<Difference>,
     },
+    /// A text is not WIT.
+    #[error("this is not WIT: {reason}")]
+    Wit {
+        /// What is wrong with it, and where.
+        reason: String,
+    },
+    /// A function cannot be called in another store.
+    #[error(
+        "{app} cannot be wired to {provider}: {function} of {interface} takes or gives {what}, \
+         which stays in the store it is made in"
+    )]
+    Stuck {
+        /// The component's name.
+        app: String,
+        /// What the provider is called.
+        provider: String,
+        /// The interface.
+        interface: String,
+        /// The function.
+        function: String,
+        /// What cannot cross.
+        what: String,
+    },
+    /// An instance does not export what is asked of it.
+    #[error("{instance} does not export {what}; it exports {}", exports.join(", "))]
+    NotExported {
+        /// The instance, or the app.
+        instance: String,
+        /// An interface, or a function.
+        what: String,
+        /// The functions that it does export.
+        exports: Vec<String>,
+    },
+    /// A token's provider is no instance, so there is nothing to call.
+    #[error("{provider} is a part of the host; only instances can be called")]
+    NotCallable {
+        /// What the provider is called.
+        provider: String,
+    },
+    /// Calls go round in a circle, which would never end.
+    #[error("a call that would wait for itself: {}", chain.join(" calls "))]
+    Cycle {
+        /// The instances, from the caller over the one that it calls to itself.
+        chain: Vec<String>,
+    },
+    /// A call did not return.
+    #[error("{function} of {instance} failed: {error}")]
+    Failed {
+        /// The instance.
+        instance: String,
+        /// The interface and the function.
+        function: String,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// A call before did not return, and the instance has not been replaced.
+    #[error("{instance} cannot be called any more, since a call before has failed: {reason}")]
+    Poisoned {
+        /// The instance.
+        instance: String,
+        /// Why that call failed.
+        reason: String,
+    },
+    /// The instance was torn down.
+    #[error("{instance} has been torn down")]
+    Gone {
+        /// The instance.
+        instance: String,
+    },
+    /// Others are wired to the instance.
+    #[error("{instance} cannot be torn down before {}", dependants.join(", "))]
+    Needed {
+        /// The instance.
+        instance: String,
+        /// Those that are wired to it.
+        dependants: Vec<String>,
+    },
     /// A provider could not prepare an instance.
     #[error("{provider} cannot be provided: {reason}")]
     Provider {

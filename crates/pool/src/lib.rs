@@ -36,12 +36,17 @@
 
 mod audit;
 mod error;
+mod link;
 pub mod manifest;
 mod name;
+mod outlive;
 mod pool;
 mod provider;
+mod resident;
+mod residents;
 mod structure;
 mod surface;
+mod waits;
 pub mod wasi;
 
 pub use audit::{Access, Audit, Entry};
@@ -50,6 +55,8 @@ pub use manifest::Manifest;
 pub use name::{BadName, InterfaceName};
 pub use pool::{App, Instance, Pool, Wired};
 pub use provider::{Interface, Provider, Token};
+pub use resident::Resident;
+pub use residents::Grant;
 pub use structure::{Difference, Structure};
 pub use surface::Surface;
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use vesicle_engine::{Allocation, Budget, Compiled, Engines, Kind, Profile, State, Store};
-use wasmtime::component::{Instance as EngineInstance, InstancePre, Linker};
+use wasmtime::component::{Component, Instance as EngineInstance, InstancePre, Linker};
 
+use crate::residents::Residents;
 use crate::{Error, Interface, InterfaceName, Provider, Result, Structure, Surface, Token};
 
 /// Declared interfaces, and the engines that run what imports them.
@@ -15,6 +16,7 @@ pub struct Pool {
     engines: Engines,
     /// By track: `wasi:io/streams@0.2`.
     declared: Arc<RwLock<BTreeMap<String, Interface>>>,
+    pub(crate) residents: Arc<Residents>,
 }
 
 /// A component that was admitted: compiled, and not running.
@@ -48,6 +50,7 @@ impl Pool {
         Self {
             engines,
             declared: Arc::default(),
+            residents: Arc::default(),
         }
     }
 
@@ -181,6 +184,7 @@ impl Pool {
                 continue;
             };
             fits(&app.name, name, structure, &token.interface)?;
+            crosses(&app.name, name, structure, token)?;
             token
                 .provider
                 .link(&token.interface.name, &mut linker)
@@ -213,6 +217,10 @@ impl App {
         &self.name
     }
 
+    pub(crate) fn component(&self) -> &Component {
+        self.compiled.component()
+    }
+
     /// What it imports and exports.
     #[must_use]
     pub fn surface(&self) -> &Surface {
@@ -227,6 +235,11 @@ impl Wired {
         &self.app
     }
 
+    /// What it is wired to.
+    pub(crate) fn providers(&self) -> &[Arc<dyn Provider>] {
+        &self.providers
+    }
+
     /// What typed bindings pre-resolve their exports from.
     #[must_use]
     pub fn pre(&self) -> &InstancePre<State> {
@@ -239,10 +252,20 @@ impl Wired {
     ///
     /// [`Error::Provider`], or what stopped the component's start.
     pub async fn instantiate(&self, budget: Budget) -> Result<Instance> {
+        self.instantiate_with(budget, |_| ()).await
+    }
+
+    /// The same with more in the store's state.
+    pub(crate) async fn instantiate_with(
+        &self,
+        budget: Budget,
+        prepare: impl FnOnce(&mut State),
+    ) -> Result<Instance> {
         let mut store = Store::new(&self.app.compiled, budget);
         for provider in &self.providers {
             provider.attach(store.state_mut())?;
         }
+        prepare(store.state_mut());
         let pre = self.pre.clone();
         let exports = store
             .run(async move |store| pre.instantiate_async(store).await)
@@ -253,9 +276,26 @@ impl Wired {
 
 /// The track of an import's name. A name without the form of an interface's
 /// stands for itself.
-fn track(name: &str) -> String {
+pub(crate) fn track(name: &str) -> String {
     name.parse::<InterfaceName>()
         .map_or_else(|_| name.to_owned(), |name| name.track())
+}
+
+/// Whether all that an app calls can be called where it is answered.
+fn crosses(app: &str, name: &str, structure: &Structure, token: &Token) -> Result<()> {
+    let Some(resident) = token.provider.resident() else {
+        return Ok(());
+    };
+    match structure.stuck() {
+        None => Ok(()),
+        Some((function, what)) => Err(Error::Stuck {
+            app: app.to_owned(),
+            provider: resident.name().to_owned(),
+            interface: name.to_owned(),
+            function: function.to_owned(),
+            what: what.to_owned(),
+        }),
+    }
 }
 
 fn fits(app: &str, name: &str, wanted: &Structure, provided: &Interface) -> Result<()> {

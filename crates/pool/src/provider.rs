@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use vesicle_engine::State;
 use wasmtime::component::Linker;
+use wit_parser::Resolve;
 
-use crate::{InterfaceName, Result, Structure};
+use crate::{Error, InterfaceName, Resident, Result, Structure};
 
 /// Implements one or several interfaces that share state.
 ///
@@ -31,6 +32,11 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// [`Error::Provider`](crate::Error::Provider) where that cannot be had.
     fn attach(&self, state: &mut State) -> Result<()>;
+
+    /// The instance that answers, where it is one of the pool.
+    fn resident(&self) -> Option<&Resident> {
+        None
+    }
 }
 
 /// An interface that can be imported.
@@ -41,6 +47,32 @@ pub struct Interface {
     /// Its structure. `None` where the implementation is statically typed:
     /// the engine compares its own types when the interface is linked.
     pub structure: Option<Structure>,
+}
+
+impl Interface {
+    /// The interfaces of a package, or of several, from their WIT text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Wit`] with the place where the text is wrong.
+    pub fn from_wit(text: &str) -> Result<Vec<Self>> {
+        let wrong = |reason: String| Error::Wit { reason };
+        let mut resolve = Resolve::default();
+        let package = resolve
+            .push_str("interface.wit", text)
+            .map_err(|error| wrong(format!("{error:#}")))?;
+        let interfaces = resolve.packages[package].interfaces.values();
+        interfaces
+            .map(|id| {
+                let name = resolve.id_of(*id);
+                let name = name.ok_or_else(|| wrong("an interface has no name".into()))?;
+                Ok(Self {
+                    name: name.parse()?,
+                    structure: Some(Structure::of(&resolve, *id)),
+                })
+            })
+            .collect()
+    }
 }
 
 /// One interface of one provider: what an import is wired to.

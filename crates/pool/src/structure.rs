@@ -80,6 +80,25 @@ impl Structure {
         self.functions.values().any(waits)
     }
 
+    /// The first function that cannot be called in another store, with what of
+    /// it stays in its own: resources, streams and futures, and waiting.
+    #[must_use]
+    pub fn stuck(&self) -> Option<(&str, &str)> {
+        fn stuck(shape: &Shape) -> Option<&str> {
+            let word = shape.word.as_str();
+            let stays = matches!(word, "async func" | "stream" | "future" | "error-context")
+                || ["own<", "borrow<", "resource "]
+                    .iter()
+                    .any(|it| word.starts_with(it));
+            match stays {
+                true => Some(word),
+                false => shape.parts.iter().find_map(|(_, part)| stuck(part)),
+            }
+        }
+        let mut functions = self.functions.iter();
+        functions.find_map(|(name, shape)| Some((name.as_str(), stuck(shape)?)))
+    }
+
     /// What stands in the way of wiring an import of this structure to a
     /// provider of another: the first function that the provider does not
     /// have in just this shape. Functions that are not imported don't matter.

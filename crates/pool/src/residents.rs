@@ -1,0 +1,157 @@
+//! The residents of a pool: how they come, are called, are replaced and go.
+//!
+//! Invariant: what another resident is wired to is there.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use vesicle_engine::Budget;
+use wasmtime::component::Val;
+
+use crate::waits::{Circle, Id, Waits};
+use crate::{App, Error, Pool, Resident, Result, Token};
+
+/// What a call may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grant {
+    /// How long whoever calls waits, for the callee's turn and for its answer.
+    pub deadline: Duration,
+}
+
+impl Default for Grant {
+    /// As long as a store's own calls may take.
+    fn default() -> Self {
+        Self {
+            deadline: Budget::DEFAULT_DEADLINE,
+        }
+    }
+}
+
+/// All residents of a pool.
+#[derive(Default)]
+pub(crate) struct Residents {
+    next: AtomicU64,
+    all: Mutex<BTreeMap<Id, Resident>>,
+    pub waits: Arc<Waits>,
+}
+
+impl Residents {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<Id, Resident>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A circle, by name: from the caller over the one that it calls to itself.
+    pub fn cycle(residents: &Weak<Self>, Circle(ids): &Circle) -> Error {
+        let residents = residents.upgrade();
+        let all = residents.as_ref().map(|it| it.all());
+        let name = |id: &Id| match all.as_ref().and_then(|all| all.get(id)) {
+            Some(resident) => resident.name().to_owned(),
+            None => format!("instance {id}"),
+        };
+        Error::Cycle {
+            chain: ids.last().into_iter().chain(ids).map(name).collect(),
+        }
+    }
+}
+
+impl Pool {
+    /// Makes an instance of an app that others can call, wired to what its
+    /// tokens stand for. It lives until it is torn down.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Pool::wire`], or what stopped its start.
+    pub async fn keep(
+        &self,
+        name: &str,
+        app: &App,
+        tokens: &[Token],
+        budget: Budget,
+    ) -> Result<Resident> {
+        let wired = Arc::new(self.wire(app, tokens)?);
+        let id = self.residents.next.fetch_add(1, Ordering::Relaxed);
+        let resident = Resident::new(name, id, wired, budget, &self.residents).await?;
+        let gone = {
+            let mut all = self.residents.all();
+            let gone = resident.relies_on().find(|it| !all.contains_key(&it.id()));
+            if gone.is_none() {
+                all.insert(id, resident.clone());
+            }
+            gone
+        };
+        match gone {
+            None => Ok(resident),
+            // Torn down since it was wired.
+            Some(gone) => Err(Error::Gone {
+                instance: gone.name().to_owned(),
+            }),
+        }
+    }
+
+    /// Calls a function of the interface behind a token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotCallable`], [`Error::NotExported`], or what stopped the
+    /// call.
+    pub async fn call(
+        &self,
+        token: &Token,
+        function: &str,
+        arguments: &[Val],
+        grant: Grant,
+    ) -> Result<Vec<Val>> {
+        let Some(resident) = token.provider.resident() else {
+            return Err(Error::NotCallable {
+                provider: token.provider.name().to_owned(),
+            });
+        };
+        let function = resident.function(token.interface(), function)?;
+        function
+            .call(None, arguments.to_vec(), Some(grant.deadline))
+            .await
+    }
+
+    /// Puts a new instance in the place of a resident's, behind the same
+    /// tokens. A call in flight ends first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotExported`] where it lacks what the resident exports; as of
+    /// [`Pool::keep`]. Then nothing has changed.
+    pub async fn replace(&self, resident: &Resident, app: &App, tokens: &[Token]) -> Result<()> {
+        resident.replace(Arc::new(self.wire(app, tokens)?)).await
+    }
+
+    /// Ends a resident and frees all it has. A call in flight ends first; those
+    /// that wait for their turn, and later ones, get [`Error::Gone`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Needed`] with those that are wired to it.
+    pub async fn tear_down(&self, resident: &Resident) -> Result<()> {
+        {
+            let mut all = self.residents.all();
+            let needs = |other: &&Resident| other.relies_on().any(|it| it.id() == resident.id());
+            let dependants = all.values().filter(needs);
+            let dependants: Vec<_> = dependants.map(|it| it.name().to_owned()).collect();
+            if !dependants.is_empty() {
+                return Err(Error::Needed {
+                    instance: resident.name().to_owned(),
+                    dependants,
+                });
+            }
+            all.remove(&resident.id());
+        }
+        resident.tear_down().await;
+        Ok(())
+    }
+
+    /// How many residents there are.
+    #[must_use]
+    pub fn resident_count(&self) -> usize {
+        self.residents.all().len()
+    }
+}
