@@ -32,14 +32,18 @@ mod cache;
 mod engines;
 mod error;
 mod limiter;
+mod meter;
 mod profile;
+mod purse;
 mod store;
 mod ticker;
 
 pub use budget::Budget;
 pub use engines::{Compiled, Config, Engines};
 pub use error::{Error, Raised, Trap};
+pub use meter::{Fuel, WhenEmpty};
 pub use profile::{Allocation, Kind, Profile};
+pub use purse::{Amounts, Purse};
 pub use store::{Extensions, State, Store};
 pub use wasmtime;
 pub use wasmtime_wasi;

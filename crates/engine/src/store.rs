@@ -11,8 +11,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::engines::Compiled;
 use crate::error::DeadlinePassed;
 use crate::limiter::Limiter;
+use crate::meter::{self, Fuel, Meter, Refill, WhenEmpty};
 use crate::ticker::Ticker;
-use crate::{Budget, Error, Result};
+use crate::{Budget, Error, Purse, Result};
 
 /// Values of the host that travel with a store, one of each type.
 #[derive(Default)]
@@ -46,6 +47,7 @@ pub struct State {
     /// Values of whoever wired the instance.
     pub extensions: Extensions,
     limiter: Limiter,
+    pub(crate) meter: Option<Meter>,
     deadline: Option<(Instant, std::time::Duration)>,
 }
 
@@ -74,6 +76,7 @@ impl Store {
             wasi: WasiCtx::builder().build(),
             extensions: Extensions::default(),
             limiter: Limiter::new(budget.memory),
+            meter: None,
             deadline: None,
         };
         let mut inner = wasmtime::Store::new(compiled.engine(), state);
@@ -89,14 +92,26 @@ impl Store {
                 Box::pin(tokio::task::yield_now()),
             )),
         });
-        if let (true, Some(fuel)) = (compiled.kind().metered, budget.fuel) {
-            // Fails only where fuel is not metered, which was just ruled out.
-            let _ = inner.set_fuel(fuel);
+        if compiled.kind().metered {
+            inner.data_mut().meter = Some(Meter::new(Fuel {
+                grant: None,
+                own: Purse::new(budget.fuel.unwrap_or_default()),
+                when_empty: WhenEmpty::Trap,
+            }));
+            inner.call_hook_async(Refill);
         }
         Self {
             inner,
             budget,
             ticker: compiled.ticker.clone(),
+        }
+    }
+
+    /// Says what the next calls draw their fuel from. A store that is not
+    /// metered draws none.
+    pub fn draw_on(&mut self, fuel: Fuel) {
+        if let Some(meter) = &mut self.inner.data_mut().meter {
+            *meter = Meter::new(fuel);
         }
     }
 
@@ -133,11 +148,20 @@ impl Store {
             .map(|limit| (Instant::now() + limit, limit));
         self.inner.data_mut().deadline = deadline;
         let ticker = self.ticker.clone();
-        let work = ticker.watch(work(&mut self.inner));
+        let inner = &mut self.inner;
+        let work = ticker.watch(async {
+            meter::begin(inner).await?;
+            let done = work(inner).await;
+            meter::end(inner);
+            done
+        });
         let done = match deadline {
             Some((at, limit)) => match tokio::time::timeout_at(at.into(), work).await {
                 Ok(done) => done,
-                Err(_) => return Err(Error::Deadline { limit }),
+                Err(_) => {
+                    meter::end(&mut self.inner);
+                    return Err(Error::Deadline { limit });
+                }
             },
             None => work.await,
         };

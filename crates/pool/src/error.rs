@@ -74,6 +74,17 @@ pub enum Error {
         /// What cannot cross.
         what: String,
     },
+    /// A metered app would have others work for it that are not metered.
+    #[error(
+        "{app} is metered and {provider} is not, so what it calls there would cost nothing; \
+         admit the app of {provider} as metered"
+    )]
+    Unmetered {
+        /// The app.
+        app: String,
+        /// The instance that it was to be wired to.
+        provider: String,
+    },
     /// An instance does not export what is asked of it.
     #[error("{instance} does not export {what}; it exports {}", exports.join(", "))]
     NotExported {

@@ -56,7 +56,7 @@ pub use name::{BadName, InterfaceName};
 pub use pool::{App, Instance, Pool, Wired};
 pub use provider::{Interface, Provider, Token};
 pub use resident::Resident;
-pub use residents::Grant;
+pub use residents::{Account, Grant};
 pub use structure::{Difference, Structure};
 pub use surface::Surface;
 

@@ -7,7 +7,7 @@ use vesicle_engine::{Raised, State};
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{LinkerInstance, Type, Val};
 
-use crate::resident::{Function, owner};
+use crate::resident::{Caller, Function};
 
 /// Links a function with values whose types are looked at as they come.
 ///
@@ -25,7 +25,7 @@ pub(crate) fn dynamic(
     slot.func_new_async(name, move |store, kind, arguments, results| {
         let called = function
             .clone()
-            .call(owner(store.data()), arguments.to_vec(), None);
+            .call(Caller::of(store.data()), arguments.to_vec(), None);
         Box::new(async move {
             match called.await {
                 Ok(answer) => {

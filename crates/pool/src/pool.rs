@@ -185,6 +185,7 @@ impl Pool {
             };
             fits(&app.name, name, structure, &token.interface)?;
             crosses(&app.name, name, structure, token)?;
+            is_paid_for(app, token)?;
             token
                 .provider
                 .link(&token.interface.name, &mut linker)
@@ -215,6 +216,12 @@ impl App {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether its instances use fuel.
+    #[must_use]
+    pub fn is_metered(&self) -> bool {
+        self.compiled.kind().metered
     }
 
     pub(crate) fn component(&self) -> &Component {
@@ -255,17 +262,17 @@ impl Wired {
         self.instantiate_with(budget, |_| ()).await
     }
 
-    /// The same with more in the store's state.
+    /// The same with a store that is prepared further.
     pub(crate) async fn instantiate_with(
         &self,
         budget: Budget,
-        prepare: impl FnOnce(&mut State),
+        prepare: impl FnOnce(&mut Store),
     ) -> Result<Instance> {
         let mut store = Store::new(&self.app.compiled, budget);
         for provider in &self.providers {
             provider.attach(store.state_mut())?;
         }
-        prepare(store.state_mut());
+        prepare(&mut store);
         let pre = self.pre.clone();
         let exports = store
             .run(async move |store| pre.instantiate_async(store).await)
@@ -279,6 +286,18 @@ impl Wired {
 pub(crate) fn track(name: &str) -> String {
     name.parse::<InterfaceName>()
         .map_or_else(|_| name.to_owned(), |name| name.track())
+}
+
+/// Whether what a metered app calls is metered too, so that nothing it has done
+/// for it is free.
+fn is_paid_for(app: &App, token: &Token) -> Result<()> {
+    match token.provider.resident() {
+        Some(resident) if app.is_metered() && !resident.is_metered() => Err(Error::Unmetered {
+            app: app.name.to_string(),
+            provider: resident.name().to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether all that an app calls can be called where it is answered.

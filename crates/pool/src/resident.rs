@@ -16,11 +16,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Mutex as Turn;
-use vesicle_engine::{Budget, Error as EngineError, State};
+use vesicle_engine::{Error as EngineError, Fuel, Purse, State, Store};
 use wasmtime::component::{ComponentExportIndex, Linker, Val};
 
 use crate::pool::track;
-use crate::residents::Residents;
+use crate::residents::{Account, Residents};
 use crate::waits::{Id, Waits};
 use crate::{App, Error, Instance, Interface, InterfaceName, Provider, Result, Token, Wired};
 use crate::{link, outlive};
@@ -34,7 +34,7 @@ pub struct Resident {
 struct Inner {
     id: Id,
     name: Arc<str>,
-    budget: Budget,
+    account: Account,
     exports: Vec<Interface>,
     /// The exported functions, sorted; the place of one is its slot.
     functions: Vec<String>,
@@ -71,6 +71,17 @@ pub(crate) struct Function {
 /// Which resident a store belongs to.
 struct Owner(Id);
 
+/// What the call under way in a store was granted.
+struct Granted(Option<Purse>);
+
+/// On whose behalf a function is called.
+pub(crate) struct Caller {
+    /// The resident; none for the host, and for instances that nobody calls.
+    pub id: Option<Id>,
+    /// The fuel that it was granted itself.
+    pub grant: Option<Purse>,
+}
+
 impl fmt::Debug for Resident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "resident {} ({})", self.inner.name, self.inner.id)
@@ -83,12 +94,12 @@ impl Resident {
         name: &str,
         id: Id,
         wired: Arc<Wired>,
-        budget: Budget,
+        account: Account,
         pool: &Arc<Residents>,
     ) -> Result<Self> {
         let (functions, places) = functions(wired.app()).into_iter().unzip();
         let exports = exports(wired.app())?;
-        let instance = born(&wired, id, budget).await?;
+        let instance = born(&wired, id, &account).await?;
         let alive = Alive {
             instance,
             functions: places,
@@ -97,7 +108,7 @@ impl Resident {
             inner: Arc::new(Inner {
                 id,
                 name: name.into(),
-                budget,
+                account,
                 exports,
                 functions,
                 wired: Mutex::new(Some(wired)),
@@ -112,6 +123,18 @@ impl Resident {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// What it has of its own.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.inner.account
+    }
+
+    pub(crate) fn is_metered(&self) -> bool {
+        let wired = self.inner.wired.lock();
+        let wired = wired.unwrap_or_else(PoisonError::into_inner);
+        wired.as_ref().is_none_or(|wired| wired.app().is_metered())
     }
 
     pub(crate) fn id(&self) -> Id {
@@ -195,7 +218,7 @@ impl Resident {
             }
         }
         let alive = Alive {
-            instance: born(&wired, self.inner.id, self.inner.budget).await?,
+            instance: born(&wired, self.inner.id, &self.inner.account).await?,
             functions: places,
         };
         let mut life = self.inner.turn.lock().await;
@@ -231,20 +254,22 @@ impl Function {
     /// [`Error::Failed`], or [`EngineError::Deadline`].
     pub async fn call(
         self,
-        caller: Option<Id>,
+        caller: Caller,
         arguments: Vec<Val>,
         patience: Option<Duration>,
     ) -> Result<Vec<Val>> {
         let Self { resident, slot } = self;
         let inner = resident.inner;
-        let waits = caller.map(|caller| inner.waits.begin(caller, inner.id));
+        let waits = caller.id.map(|caller| inner.waits.begin(caller, inner.id));
         // Until the answer is there.
         let _wait = waits
             .transpose()
             .map_err(|circle| Residents::cycle(&inner.pool, &circle))?;
         let called = async move {
             let mut life = inner.turn.lock().await;
-            inner.carry_out(&mut life, slot, &arguments).await
+            inner
+                .carry_out(&mut life, slot, &arguments, caller.grant)
+                .await
         };
         let answer = outlive::run(called, patience).await;
         answer.unwrap_or_else(|| {
@@ -256,7 +281,13 @@ impl Function {
 
 impl Inner {
     /// Calls a function; the turn is ours.
-    async fn carry_out(&self, life: &mut Life, slot: usize, arguments: &[Val]) -> Result<Vec<Val>> {
+    async fn carry_out(
+        &self,
+        life: &mut Life,
+        slot: usize,
+        arguments: &[Val],
+        grant: Option<Purse>,
+    ) -> Result<Vec<Val>> {
         let alive = match life {
             Life::Alive(alive) => alive,
             Life::Poisoned(reason) => {
@@ -272,9 +303,10 @@ impl Inner {
             }
         };
         let (exports, place) = (alive.instance.exports, alive.functions[slot]);
-        let done = alive
-            .instance
-            .store
+        let store = &mut alive.instance.store;
+        store.draw_on(self.account.with(grant.clone()));
+        store.state_mut().extensions.insert(Granted(grant));
+        let done = store
             .run(async |store| {
                 let function = exports
                     .get_func(&mut *store, place)
@@ -287,6 +319,9 @@ impl Inner {
                 Ok(results)
             })
             .await;
+        // The grant is over when nobody holds it.
+        store.draw_on(self.account.with(None));
+        store.state_mut().extensions.insert(Granted(None));
         done.map_err(|error| {
             *life = Life::Poisoned(error.to_string());
             Error::Failed {
@@ -326,16 +361,34 @@ impl Provider for Resident {
     }
 }
 
-/// The resident that a store belongs to; none for an instance that nobody can
-/// call.
-pub(crate) fn owner(state: &State) -> Option<Id> {
-    state.extensions.get::<Owner>().map(|owner| owner.0)
+impl Caller {
+    /// Whoever a store belongs to, with what its call under way was granted.
+    pub fn of(state: &State) -> Self {
+        let granted = state.extensions.get::<Granted>();
+        Self {
+            id: state.extensions.get::<Owner>().map(|owner| owner.0),
+            grant: granted.and_then(|granted| granted.0.clone()),
+        }
+    }
 }
 
-async fn born(wired: &Wired, id: Id, budget: Budget) -> Result<Instance> {
-    wired
-        .instantiate_with(budget, |state| state.extensions.insert(Owner(id)))
-        .await
+async fn born(wired: &Wired, id: Id, account: &Account) -> Result<Instance> {
+    let prepare = |store: &mut Store| {
+        store.state_mut().extensions.insert(Owner(id));
+        store.draw_on(account.with(None));
+    };
+    wired.instantiate_with(account.budget, prepare).await
+}
+
+impl Account {
+    /// What a call draws on that has a grant, or none.
+    fn with(&self, grant: Option<Purse>) -> Fuel {
+        Fuel {
+            grant,
+            own: self.fuel.clone(),
+            when_empty: self.when_empty,
+        }
+    }
 }
 
 /// The interfaces that an app exports, as others can be wired to them.

@@ -7,17 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use vesicle_engine::Budget;
+use vesicle_engine::{Budget, Purse, WhenEmpty};
 use wasmtime::component::Val;
 
+use crate::resident::Caller;
 use crate::waits::{Circle, Id, Waits};
 use crate::{App, Error, Pool, Resident, Result, Token};
 
-/// What a call may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a call may use, and all that the callee calls in turn.
+#[derive(Clone)]
 pub struct Grant {
     /// How long whoever calls waits, for the callee's turn and for its answer.
     pub deadline: Duration,
+    /// Fuel, which metered instances use before their own. Once it is used up
+    /// whoever calls gets [`vesicle_engine::Error::Fuel`]; the callee goes on
+    /// with what it has of its own.
+    pub fuel: Option<Purse>,
 }
 
 impl Default for Grant {
@@ -25,8 +30,20 @@ impl Default for Grant {
     fn default() -> Self {
         Self {
             deadline: Budget::DEFAULT_DEADLINE,
+            fuel: None,
         }
     }
+}
+
+/// What an instance has of its own.
+#[derive(Clone, Default)]
+pub struct Account {
+    /// Its memory, and how long one of its calls may take.
+    pub budget: Budget,
+    /// Its fuel, for what no grant pays.
+    pub fuel: Purse,
+    /// What happens to a call when grant and fuel are used up.
+    pub when_empty: WhenEmpty,
 }
 
 /// All residents of a pool.
@@ -68,11 +85,11 @@ impl Pool {
         name: &str,
         app: &App,
         tokens: &[Token],
-        budget: Budget,
+        account: Account,
     ) -> Result<Resident> {
         let wired = Arc::new(self.wire(app, tokens)?);
         let id = self.residents.next.fetch_add(1, Ordering::Relaxed);
-        let resident = Resident::new(name, id, wired, budget, &self.residents).await?;
+        let resident = Resident::new(name, id, wired, account, &self.residents).await?;
         let gone = {
             let mut all = self.residents.all();
             let gone = resident.relies_on().find(|it| !all.contains_key(&it.id()));
@@ -109,9 +126,19 @@ impl Pool {
             });
         };
         let function = resident.function(token.interface(), function)?;
-        function
-            .call(None, arguments.to_vec(), Some(grant.deadline))
-            .await
+        let caller = Caller {
+            id: None,
+            grant: grant.fuel.clone(),
+        };
+        let called = function.call(caller, arguments.to_vec(), Some(grant.deadline));
+        let Some(fuel) = grant.fuel else {
+            return called.await;
+        };
+        tokio::select! {
+            biased;
+            answer = called => answer,
+            () = fuel.emptied() => Err(vesicle_engine::Error::Fuel.into()),
+        }
     }
 
     /// Puts a new instance in the place of a resident's, behind the same

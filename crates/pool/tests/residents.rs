@@ -3,116 +3,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::time::Duration;
 
+use common::Fixture;
 use vesicle_engine::{Budget, Config, Engines, Error as EngineError};
-use vesicle_pool::{App, Error, Grant, Interface, Pool, Resident, Token};
+use vesicle_pool::{Account, Error, Grant, Interface, Pool};
 use wasmtime::component::Val;
-
-const WIT: &str = "
-package a:b@1.0.0;
-interface counter { add: func(n: u32) -> u32; try-add: func(n: u32) -> result<u32, string>; }
-interface front { bump: func(n: u32) -> u32; try-bump: func(n: u32) -> result<u32, string>; }
-";
-
-/// Counts; fails at 13, and never ends at 99.
-const COUNTER: &str = r#"(component
-  (core module $m
-    (memory (export "memory") 1)
-    (global $n (mut i32) (i32.const 0))
-    (func $add (export "add") (param i32) (result i32)
-      (if (i32.eq (local.get 0) (i32.const 13)) (then unreachable))
-      (if (i32.eq (local.get 0) (i32.const 99)) (then (loop $l (br $l))))
-      (global.set $n (i32.add (global.get $n) (local.get 0)))
-      (global.get $n))
-    (func (export "try-add") (param i32) (result i32)
-      (i32.store8 (i32.const 64) (i32.const 0))
-      (i32.store (i32.const 68) (call $add (local.get 0)))
-      (i32.const 64)))
-  (core instance $i (instantiate $m))
-  (func $add (param "n" u32) (result u32) (canon lift (core func $i "add")))
-  (func $try (param "n" u32) (result (result u32 (error string)))
-    (canon lift (core func $i "try-add") (memory (core memory $i "memory"))))
-  (instance $c (export "add" (func $add)) (export "try-add" (func $try)))
-  (export "a:b/counter@1.0.0" (instance $c)))"#;
-
-/// Exports one interface by calling what it imports.
-fn forwarder(import: (&str, &str), export: (&str, &str)) -> String {
-    let (from, call) = import;
-    let (to, bump) = export;
-    format!(
-        r#"(component
-  (import "a:b/{from}@1.0.0" (instance $in
-    (export "{call}" (func (param "n" u32) (result u32)))
-    (export "try-{call}" (func (param "n" u32) (result (result u32 (error string)))))))
-  (core module $libc
-    (memory (export "memory") 1)
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
-  (core instance $libc (instantiate $libc))
-  (core func $call (canon lower (func $in "{call}")))
-  (core func $try (canon lower (func $in "try-{call}")
-    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
-  (core module $m
-    (import "in" "call" (func $call (param i32) (result i32)))
-    (import "in" "try" (func $try (param i32 i32)))
-    (func (export "bump") (param i32) (result i32) (call $call (local.get 0)))
-    (func (export "try-bump") (param i32) (result i32)
-      (call $try (local.get 0) (i32.const 64))
-      (i32.const 64)))
-  (core instance $i (instantiate $m (with "in" (instance
-    (export "call" (func $call)) (export "try" (func $try))))))
-  (func $bump (param "n" u32) (result u32) (canon lift (core func $i "bump")))
-  (func $try-bump (param "n" u32) (result (result u32 (error string)))
-    (canon lift (core func $i "try-bump") (memory (core memory $libc "memory"))))
-  (instance $out (export "{bump}" (func $bump)) (export "try-{bump}" (func $try-bump)))
-  (export "a:b/{to}@1.0.0" (instance $out)))"#
-    )
-}
-
-/// A pool with the interfaces, and its apps.
-struct Fixture {
-    pool: Pool,
-    counter: App,
-    front: App,
-    /// Takes a front and gives a counter.
-    back: App,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let pool = Pool::new(Engines::new(Config::default()).unwrap());
-        for interface in Interface::from_wit(WIT).unwrap() {
-            pool.declare(interface).unwrap();
-        }
-        let admit = |name: &str, text: &str| {
-            let bytes = wat::parse_str(text).unwrap();
-            pool.admit(name, &bytes).unwrap()
-        };
-        Self {
-            counter: admit("counter", COUNTER),
-            front: admit("front", &forwarder(("counter", "add"), ("front", "bump"))),
-            back: admit("back", &forwarder(("front", "bump"), ("counter", "add"))),
-            pool,
-        }
-    }
-
-    async fn counter(&self) -> Resident {
-        self.keep("counter", &self.counter, &[]).await
-    }
-
-    async fn keep(&self, name: &str, app: &App, tokens: &[Token]) -> Resident {
-        let budget = Budget::default();
-        self.pool.keep(name, app, tokens, budget).await.unwrap()
-    }
-
-    async fn call(&self, of: &Resident, function: &str, n: u32) -> Result<Val, Error> {
-        let token = &of.tokens()[0];
-        let arguments = [Val::U32(n)];
-        let grant = Grant::default();
-        let answer = self.pool.call(token, function, &arguments, grant).await?;
-        Ok(answer.into_iter().next().unwrap())
-    }
-}
 
 #[tokio::test]
 async fn what_shares_a_provider_sees_what_the_other_wrote_and_what_does_not_does_not() {
@@ -169,18 +67,24 @@ async fn a_trap_in_a_provider_is_an_error_where_there_is_room_for_one() {
 #[tokio::test]
 async fn who_gives_up_waiting_does_not_cut_the_other_off() {
     let fixture = Fixture::new();
-    let budget = Budget::default().with_deadline(Some(Duration::from_millis(300)));
+    let account = Account {
+        budget: Budget::default().with_deadline(Some(Duration::from_millis(300))),
+        ..Account::default()
+    };
     let counter = fixture
         .pool
-        .keep("counter", &fixture.counter, &[], budget)
+        .keep("counter", &fixture.counter, &[], account)
         .await
         .unwrap();
     let token = &counter.tokens()[0];
     let grant = Grant {
         deadline: Duration::from_millis(50),
+        ..Grant::default()
     };
     let (spinning, behind) = tokio::join!(
-        fixture.pool.call(token, "add", &[Val::U32(99)], grant),
+        fixture
+            .pool
+            .call(token, "add", &[Val::U32(99)], grant.clone()),
         fixture.pool.call(token, "add", &[Val::U32(1)], grant),
     );
     for given_up in [spinning, behind] {
@@ -234,10 +138,10 @@ async fn what_others_are_wired_to_is_not_torn_down_before_them() {
     let error = fixture.call(&counter, "add", 1).await.unwrap_err();
     assert_eq!(error.to_string(), "counter has been torn down");
     let tokens = counter.tokens();
-    let budget = Budget::default();
+    let account = Account::default();
     let kept = fixture
         .pool
-        .keep("late", &fixture.front, &tokens, budget)
+        .keep("late", &fixture.front, &tokens, account)
         .await;
     assert_eq!(kept.unwrap_err().to_string(), "counter has been torn down");
     assert_eq!(fixture.pool.resident_count(), 0);
