@@ -147,6 +147,9 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// What was called has been taken back.
+    #[error(transparent)]
+    Revoked(#[from] vesicle_membrane::Revoked),
     /// Something is not the name of an interface.
     #[error(transparent)]
     Name(#[from] crate::name::BadName),

@@ -6,7 +6,7 @@ use vesicle_engine::State;
 use wasmtime::component::Linker;
 use wit_parser::Resolve;
 
-use crate::{Error, InterfaceName, Resident, Result, Structure};
+use crate::{Error, Function, InterfaceName, Resident, Result, Structure};
 
 /// Implements one or several interfaces that share state.
 ///
@@ -36,6 +36,17 @@ pub trait Provider: Send + Sync + 'static {
     /// The instance that answers, where it is one of the pool.
     fn resident(&self) -> Option<&Resident> {
         None
+    }
+
+    /// A function of one of its interfaces, to be called.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotCallable`] where no instance answers, [`Error::NotExported`].
+    fn function(&self, _: &InterfaceName, _: &str) -> Result<Function> {
+        Err(Error::NotCallable {
+            provider: self.name().to_owned(),
+        })
     }
 }
 

@@ -15,8 +15,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures::future::select_all;
 use tokio::sync::Mutex as Turn;
 use vesicle_engine::{Error as EngineError, Fuel, Purse, State, Store};
+use vesicle_membrane::{Revoked, Seal};
 use wasmtime::component::{ComponentExportIndex, Linker, Val};
 
 use crate::pool::track;
@@ -61,11 +63,13 @@ struct Alive {
     functions: Vec<ComponentExportIndex>,
 }
 
-/// A function of a resident.
+/// A function of a resident, to be called.
 #[derive(Clone)]
-pub(crate) struct Function {
+pub struct Function {
     resident: Resident,
     slot: usize,
+    /// Of the membranes that it is behind.
+    seals: Vec<Seal>,
 }
 
 /// Which resident a store belongs to.
@@ -172,22 +176,6 @@ impl Resident {
             .filter_map(|provider| provider.resident().cloned())
     }
 
-    /// A function of an interface that it exports.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotExported`] with those that it does.
-    pub(crate) fn function(&self, interface: &InterfaceName, function: &str) -> Result<Function> {
-        let functions = &self.inner.functions;
-        match functions.binary_search(&key(&interface.track(), function)) {
-            Ok(slot) => Ok(Function {
-                resident: self.clone(),
-                slot,
-            }),
-            Err(_) => Err(self.not_exported(&format!("{interface}.{function}"))),
-        }
-    }
-
     fn not_exported(&self, what: &str) -> Error {
         Error::NotExported {
             instance: self.name().to_owned(),
@@ -245,6 +233,12 @@ impl Resident {
 }
 
 impl Function {
+    /// The same behind one more membrane.
+    pub(crate) fn behind(mut self, seal: Seal) -> Self {
+        self.seals.push(seal);
+        self
+    }
+
     /// Calls it, on behalf of another resident or of the host. Who waits no
     /// longer than `patience` gets an error; the call is carried out.
     ///
@@ -252,13 +246,18 @@ impl Function {
     ///
     /// [`Error::Cycle`], [`Error::Poisoned`], [`Error::Gone`],
     /// [`Error::Failed`], or [`EngineError::Deadline`].
-    pub async fn call(
+    pub(crate) async fn call(
         self,
         caller: Caller,
         arguments: Vec<Val>,
         patience: Option<Duration>,
     ) -> Result<Vec<Val>> {
-        let Self { resident, slot } = self;
+        let Self {
+            resident,
+            slot,
+            seals,
+        } = self;
+        seals.iter().try_for_each(Seal::check)?;
         let inner = resident.inner;
         let waits = caller.id.map(|caller| inner.waits.begin(caller, inner.id));
         // Until the answer is there.
@@ -271,12 +270,26 @@ impl Function {
                 .carry_out(&mut life, slot, &arguments, caller.grant)
                 .await
         };
-        let answer = outlive::run(called, patience).await;
+        let called = outlive::run(called, patience);
+        let answer = match seals.as_slice() {
+            [] => called.await,
+            seals => tokio::select! {
+                biased;
+                revoked = first_broken(seals) => return Err(revoked.into()),
+                answer = called => answer,
+            },
+        };
         answer.unwrap_or_else(|| {
             let limit = patience.unwrap_or_default();
             Err(EngineError::Deadline { limit }.into())
         })
     }
+}
+
+/// Returns once one of some seals, of which there is one at least, is broken.
+async fn first_broken(seals: &[Seal]) -> Revoked {
+    let all = seals.iter().map(|seal| Box::pin(seal.broken()));
+    select_all(all).await.0
 }
 
 impl Inner {
@@ -358,6 +371,18 @@ impl Provider for Resident {
 
     fn resident(&self) -> Option<&Resident> {
         Some(self)
+    }
+
+    fn function(&self, interface: &InterfaceName, function: &str) -> Result<Function> {
+        let functions = &self.inner.functions;
+        match functions.binary_search(&key(&interface.track(), function)) {
+            Ok(slot) => Ok(Function {
+                resident: self.clone(),
+                slot,
+                seals: Vec::new(),
+            }),
+            Err(_) => Err(self.not_exported(&format!("{interface}.{function}"))),
+        }
     }
 }
 

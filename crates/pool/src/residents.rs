@@ -120,12 +120,7 @@ impl Pool {
         arguments: &[Val],
         grant: Grant,
     ) -> Result<Vec<Val>> {
-        let Some(resident) = token.provider.resident() else {
-            return Err(Error::NotCallable {
-                provider: token.provider.name().to_owned(),
-            });
-        };
-        let function = resident.function(token.interface(), function)?;
+        let function = token.provider.function(token.interface(), function)?;
         let caller = Caller {
             id: None,
             grant: grant.fuel.clone(),

@@ -58,6 +58,16 @@ impl Structure {
         Self { functions }
     }
 
+    /// The same with some of the functions only.
+    pub(crate) fn only(&self, names: &[&str]) -> Self {
+        let functions = self.functions.clone().into_iter();
+        Self {
+            functions: functions
+                .filter(|(name, _)| names.contains(&name.as_str()))
+                .collect(),
+        }
+    }
+
     /// The names of the functions, as WIT encodes them.
     pub fn functions(&self) -> impl Iterator<Item = &str> {
         self.functions.keys().map(String::as_str)
