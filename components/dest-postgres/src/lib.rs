@@ -44,7 +44,7 @@
 //! # What is kept beside the tables
 //!
 //! `_vesicle_load` has the newest load of each stream, `_vesicle_cursor` how
-//! far its partitions are. Whoever empties them makes the next run begin anew.
+//! far its partitions are. Whoever empties both makes the next run begin anew.
 
 mod changes;
 mod claim;

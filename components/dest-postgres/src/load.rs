@@ -50,6 +50,9 @@ pub struct Detail {
     pub rejects: bool,
 }
 
+/// What the names of tables begin with that are kept beside the targets.
+const OWN: &str = "_vesicle_";
+
 /// The write modes, in words that stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -97,6 +100,13 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
     };
     let stream = &*request.stream_name;
     let target = TableName::of_stream(stream, schema);
+    if target.table.starts_with(OWN) {
+        let message = format!(
+            "{target}: tables whose names begin with {OWN} hold what dest-postgres keeps; write the \
+             stream to another schema, or leave it out"
+        );
+        return Err(Error::configuration("own-table", message));
+    }
     begin_alone(client, &target, request, (pipeline, stream)).await?;
     // Of all that begin at once, one makes what is missing.
     let alone = format!(
@@ -221,7 +231,8 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         SyncMode::Incremental => true,
         SyncMode::Cdc => !request.fresh,
     };
-    if goes_on && known.is_some_and(|before| before.sync_mode == sync_mode) {
+    let has_gone_on = known.is_some_and(|before| before.sync_mode == sync_mode);
+    if goes_on && has_gone_on {
         ledger.rewind(pipeline, stream).await?;
     } else {
         ledger.forget_cursors(pipeline, stream).await?;
@@ -238,6 +249,19 @@ pub async fn begin(client: &Client, schema: &str, request: &LoadRequest) -> Resu
         }
         ledger.forget_cursors(pipeline, stream).await?;
         cursors.clear();
+    }
+    if request.sync_mode == SyncMode::Incremental
+        && has_gone_on
+        && cursors.is_empty()
+        && !request.fresh
+        && target.has_rows(client).await?
+    {
+        let message = format!(
+            "{target}: nothing says any more up to where its rows were read, since that is gone \
+             from _vesicle_cursor; --fresh reads all of them anew, and with write_mode: append adds \
+             them to those that are there"
+        );
+        return Err(Error::schema("cursor-gone", message));
     }
     // Changes go to the target.
     if detail.replay.is_none() && (!detail.has_changes || cursors.is_empty()) {

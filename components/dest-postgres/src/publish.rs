@@ -4,8 +4,10 @@
 //! before or the rows of after, and a load is complete if its rows are there.
 //! Changes, and rows that are replayed, are there with each commit.
 
+use std::time::Duration;
+
 use vesicle_connector::{Category, Error, Result, Summary};
-use vesicle_postgres_client::{Client, identifier};
+use vesicle_postgres_client::{Client, identifier, sleep};
 
 use crate::claim;
 use crate::evolve::plan;
@@ -13,12 +15,64 @@ use crate::ledger::{Ledger, Record};
 use crate::load::{Detail, Mode, drop_table, quoted};
 use crate::target::{Existing, TableName};
 
+/// How long a lock is waited for: meanwhile whoever comes waits too.
+const PATIENCE: &str = "SET LOCAL lock_timeout = '2s'";
+
+/// How often the locks are asked for, with a pause in which others have theirs.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(3);
+
 /// Publishes a load. Again, it changes nothing.
 ///
 /// # Errors
 ///
-/// `conflict` if the load is not the newest one; what the server says.
+/// `conflict` if the load is not the newest one, or the target is locked all the
+/// time; what the server says.
 pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
+    for _ in 1..TRIES {
+        match at_once(client, detail).await {
+            Err(error) if error.code == LOCKED => {
+                client.run("ROLLBACK").await?;
+                sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+    match at_once(client, detail).await {
+        Err(error) if error.code == LOCKED => {
+            client.run("ROLLBACK").await?;
+            Err(locked(client, detail).await?)
+        }
+        done => done,
+    }
+}
+
+/// lock_not_available
+const LOCKED: &str = "55P03";
+
+/// Who has the target locked.
+async fn locked(client: &Client, detail: &Detail) -> Result<Error> {
+    let find = "\
+SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), a.usename, 'another user') AS name
+  FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+ WHERE l.relation = pg_catalog.to_regclass($1) AND l.granted
+   AND l.pid <> pg_catalog.pg_backend_pid()
+ ORDER BY a.pid LIMIT 5";
+    let rows = client.query(find, &[&detail.target.quoted()]).await?;
+    let sessions = rows.iter().map(|row| {
+        let (pid, name): (i32, String) = (row.get("pid"), row.get("name"));
+        format!("{pid} ({name})")
+    });
+    let message = format!(
+        "{}: other sessions have it locked: {}; end them, or their transactions, and run again",
+        detail.target,
+        sessions.collect::<Vec<_>>().join(", ")
+    );
+    Ok(Error::conflict("locked", message).without_retry())
+}
+
+/// Publishes a load, unless others have locked what it needs.
+async fn at_once(client: &Client, detail: &Detail) -> Result<Summary> {
     let Detail {
         pipeline,
         stream,
@@ -29,6 +83,7 @@ pub async fn publish(client: &Client, detail: &Detail) -> Result<Summary> {
     } = detail;
     let ledger = Ledger::new(client, &target.schema);
     client.run("BEGIN").await?;
+    client.run(PATIENCE).await?;
     let record = ledger.find(pipeline, stream).await?;
     let is_ours =
         |record: &Record| record.run == *run && (record.complete || record.holder == *holder);

@@ -60,6 +60,19 @@ impl TableName {
         client.columns(oid).await.map(Some)
     }
 
+    /// Whether it is there, and has a row.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn has_rows(&self, client: &Client) -> Result<bool> {
+        if self.columns(client).await?.is_none() {
+            return Ok(false);
+        }
+        let any = format!("SELECT 1 FROM {} LIMIT 1", self.quoted());
+        Ok(client.query_one(&any, &[]).await?.is_some())
+    }
+
     /// The columns, with what the table says of each; none if there is no such
     /// table.
     ///

@@ -203,7 +203,7 @@ impl TableWriter {
         let (converted, tuples, rejects) = self.path()?.shape.convert(batch)?;
         if !self.detail.rejects {
             return match rejects.into_iter().next() {
-                Some(reject) => Err(reject.reason),
+                Some(reject) => Err(reject.reason.context(&self.detail.target)),
                 None => self.send(tuples).await,
             };
         }

@@ -21,6 +21,7 @@ SELECT c.relname::text
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+   AND NOT starts_with(c.relname, '_vesicle_')
    AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
  ORDER BY c.relname";
 

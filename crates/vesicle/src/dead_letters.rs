@@ -189,9 +189,16 @@ fn discard(args: &DiscardArgs) -> Result<Exit, Failed> {
         ..query(&args.of, pipeline.clone())
     };
     let removed = state.remove_letters(&query).map_err(failed)?;
-    print_text(&format!(
-        "discarded {} of {pipeline}",
-        count(removed, "dead letter")
-    ));
+    let discarded = format!("discarded {} of {pipeline}", count(removed, "dead letter"));
+    let left = state.letters(&query).map_err(failed)?.len() as u64;
+    if left > 0 {
+        let message = format!(
+            "{discarded}; {} belong to a replay that was interrupted, and may have arrived: \
+             vesicle dead-letters replay ends it",
+            count(left, "other")
+        );
+        return Err(Failed::new(Exit::State, message));
+    }
+    print_text(&discarded);
     Ok(Exit::Success)
 }

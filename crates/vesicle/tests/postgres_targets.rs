@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::child::Running;
 use common::postgres::Tables;
 
 #[test]
@@ -57,7 +58,7 @@ fn a_table_that_is_gone_is_not_taken_for_one_that_was_read() {
         .expect_said("--fresh");
     let mut command = tables.command();
     command.arg("--fresh");
-    common::child::Running::start(command).wait().expect_exit(0);
+    Running::start(command).wait().expect_exit(0);
     tables.expect_equal("people", "raw.people");
 }
 
@@ -127,5 +128,80 @@ fn a_stream_that_was_complete_is_named_when_its_run_is_gone_on_with() {
         .expect_said("not read again: people; run once more");
     assert_eq!(tables.count("raw.people"), 1);
     tables.complete();
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn what_is_kept_beside_tables_is_no_stream_and_no_target() {
+    let tables = Tables::new("create table people as select 1 as id;");
+    tables.document("people", "append");
+    tables.complete();
+    tables
+        .server
+        .sql("create table _vesicle_load as select 1 as id");
+    tables.document("all", "replace");
+    let text = std::fs::read_to_string(tables.folder.path().join("pipeline.yaml")).unwrap();
+    tables.write(&text.replace("\n    - all", " \"*\""));
+    let ended = tables.complete();
+    assert_eq!(ended.report()["streams"].as_array().unwrap().len(), 1);
+    tables.document("_vesicle_load", "replace");
+    tables
+        .run()
+        .expect_exit(3)
+        .expect_said("begin with _vesicle_ hold what dest-postgres keeps");
+    tables.document("people", "append");
+    tables.complete();
+    assert_eq!(tables.count("raw.people"), 2);
+}
+
+#[test]
+fn a_cursor_that_is_gone_does_not_bring_all_rows_again() {
+    let tables =
+        Tables::new("create table people as select n as id from generate_series(1, 10) n;");
+    let stream =
+        "{ name: people, sync_mode: incremental, cursor_field: id, tie_breaker_field: id }";
+    tables.document(stream, "append");
+    tables.complete();
+    tables.server.sql("delete from raw._vesicle_cursor");
+    tables
+        .run()
+        .expect_exit(7)
+        .expect_said("nothing says any more up to where its rows were read");
+    tables.expect_equal("people", "raw.people");
+    // Who empties the table gets its rows again.
+    tables.server.sql("truncate raw.people");
+    tables.complete();
+    tables.expect_equal("people", "raw.people");
+}
+
+#[test]
+fn a_target_that_others_read_is_replaced_once_they_have_ended_and_keeps_out_nobody_meanwhile() {
+    let tables =
+        Tables::new("create table people as select n as id from generate_series(1, 10) n;");
+    tables.document("people", "replace");
+    tables.complete();
+    tables.server.sql("insert into people values (11)");
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            tables.server.sql(
+                "begin; lock table raw.people in access share mode;
+                 select pg_sleep(6); commit",
+            )
+        });
+        let is_reading = "(select from pg_locks where relation = to_regclass('raw.people')) l";
+        while tables.count(is_reading) == 0 {
+            assert!(!reading.is_finished(), "it locks nothing");
+        }
+        let run = Running::start(tables.command());
+        while !reading.is_finished() {
+            let read = "set statement_timeout = '4s'; select count(*) from raw.people";
+            let seen = tables.server.sql(read);
+            assert!(
+                ["10", "11"].iter().any(|rows| seen.ends_with(rows)),
+                "{seen}"
+            );
+        }
+        run.wait().expect_exit(0);
+    });
     tables.expect_equal("people", "raw.people");
 }

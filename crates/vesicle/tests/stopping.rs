@@ -173,7 +173,7 @@ fn a_run_whose_source_has_changed_starts_again_and_says_so() {
         kill_at(&small, "committed:2");
         small.change_source();
         let ended = small.go_on(mode);
-        let ended = ended.expect_said("the source is not what it was when this load began");
+        let ended = ended.expect_said("the source has changed since this load began");
         ended.expect_said("starting again");
     }
 }
@@ -185,7 +185,7 @@ fn a_run_whose_source_has_lost_a_file_starts_again_and_says_so() {
         kill_at(&small, "committed:2");
         small.remove_file_of_source();
         let ended = small.go_on(mode);
-        ended.expect_said("the source is not what it was when this load began");
+        ended.expect_said("the source has changed since this load began");
     }
 }
 

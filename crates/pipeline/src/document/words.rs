@@ -79,7 +79,7 @@ choice! {
         Append = "append",
         /// The new rows take the place of all others once they are complete.
         Replace = "replace",
-        /// A new row takes the place of the one with the same `primary_key`.
+        /// A new row takes the place of the one with the same `primary_key`; columns that are not written stay as they are. Of rows of a run with one key the last counts.
         Upsert = "upsert",
     }
 }

@@ -218,11 +218,13 @@ impl Context<'_> {
         };
         let load = destination.begin(&request).await?;
         *fresh = false;
-        let goes_on = !load.complete && !load.cursors.is_empty();
+        // One of another run may have been begun with another snapshot.
+        let goes_on = !load.complete && (!load.cursors.is_empty() || load.run != self.run);
         let same = read.snapshot.is_some() && read.snapshot == load.snapshot;
         if goes_on && stream.request.sync_mode == SyncMode::FullRefresh && !same {
             self.progress.say(&format!(
-                "{}: the source is not what it was when this load began; starting again",
+                "{}: the source has changed since this load began, or its snapshot is gone; \
+                 starting again",
                 stream.request.name
             ));
             request.fresh = true;
