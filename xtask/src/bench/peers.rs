@@ -174,7 +174,8 @@ impl Peers<'_> {
             write(&script, DLT)?;
             let source = self.bench.server.url("postgres", "");
             let mut run = Command::new(&program);
-            run.arg(&script);
+            // Modules come from the environment, not from beside the script.
+            run.arg("-P").arg(&script);
             run.arg(source.replacen("postgres:", "postgresql+psycopg2:", 1));
             run.arg(self.bench.server.url("peer", ""));
             run.arg(self.folder.join("work"));
