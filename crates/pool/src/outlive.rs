@@ -5,7 +5,6 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -44,17 +43,12 @@ impl<T: Send + 'static> Drop for Outliving<T> {
     }
 }
 
-/// Does it, and waits for it no longer than this.
-pub(crate) async fn run<T: Send + 'static>(
+/// Does it, to its end.
+pub(crate) fn outlive<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
-    patience: Option<Duration>,
-) -> Option<T> {
-    let work = Outliving {
+) -> impl Future<Output = T> + Send {
+    Outliving {
         work: Some(Box::pin(work)),
         has_begun: false,
-    };
-    match patience {
-        Some(patience) => tokio::time::timeout(patience, work).await.ok(),
-        None => Some(work.await),
     }
 }

@@ -10,22 +10,23 @@
 //! that was torn down holds no store. A slot stands for the same function as
 //! long as the resident lives, whatever instance is behind it.
 
+mod function;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
-use futures::future::select_all;
 use tokio::sync::Mutex as Turn;
-use vesicle_engine::{Error as EngineError, Fuel, Purse, State, Store};
-use vesicle_membrane::{Revoked, Seal};
+use vesicle_engine::{Fuel, Purse, State, Store};
 use wasmtime::component::{ComponentExportIndex, Linker, Val};
 
 use crate::pool::track;
 use crate::residents::{Account, Residents};
 use crate::waits::{Id, Waits};
-use crate::{App, Error, Instance, Interface, InterfaceName, Provider, Result, Token, Wired};
-use crate::{link, outlive};
+use crate::{App, Error, Instance, Interface, InterfaceName, Provider, Result, Token, Wired, link};
+
+pub(crate) use function::Caller;
+pub use function::Function;
 
 /// An instance that others call. Cloning is cheap and means the same one.
 #[derive(Clone)]
@@ -43,7 +44,7 @@ struct Inner {
     /// What it is wired to; those of them that are residents cannot be torn
     /// down before it.
     wired: Mutex<Option<Arc<Wired>>>,
-    turn: Turn<Life>,
+    turn: Arc<Turn<Life>>,
     /// Those it is one of; they hold it.
     pool: Weak<Residents>,
     waits: Arc<Waits>,
@@ -63,28 +64,11 @@ struct Alive {
     functions: Vec<ComponentExportIndex>,
 }
 
-/// A function of a resident, to be called.
-#[derive(Clone)]
-pub struct Function {
-    resident: Resident,
-    slot: usize,
-    /// Of the membranes that it is behind.
-    seals: Vec<Seal>,
-}
-
 /// Which resident a store belongs to.
 struct Owner(Id);
 
 /// What the call under way in a store was granted.
 struct Granted(Option<Purse>);
-
-/// On whose behalf a function is called.
-pub(crate) struct Caller {
-    /// The resident; none for the host, and for instances that nobody calls.
-    pub id: Option<Id>,
-    /// The fuel that it was granted itself.
-    pub grant: Option<Purse>,
-}
 
 impl fmt::Debug for Resident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,7 +100,7 @@ impl Resident {
                 exports,
                 functions,
                 wired: Mutex::new(Some(wired)),
-                turn: Turn::new(Life::Alive(Box::new(alive))),
+                turn: Arc::new(Turn::new(Life::Alive(Box::new(alive)))),
                 waits: Arc::clone(&pool.waits),
                 pool: Arc::downgrade(pool),
             }),
@@ -232,66 +216,6 @@ impl Resident {
     }
 }
 
-impl Function {
-    /// The same behind one more membrane.
-    pub(crate) fn behind(mut self, seal: Seal) -> Self {
-        self.seals.push(seal);
-        self
-    }
-
-    /// Calls it, on behalf of another resident or of the host. Who waits no
-    /// longer than `patience` gets an error; the call is carried out.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Cycle`], [`Error::Poisoned`], [`Error::Gone`],
-    /// [`Error::Failed`], or [`EngineError::Deadline`].
-    pub(crate) async fn call(
-        self,
-        caller: Caller,
-        arguments: Vec<Val>,
-        patience: Option<Duration>,
-    ) -> Result<Vec<Val>> {
-        let Self {
-            resident,
-            slot,
-            seals,
-        } = self;
-        seals.iter().try_for_each(Seal::check)?;
-        let inner = resident.inner;
-        let waits = caller.id.map(|caller| inner.waits.begin(caller, inner.id));
-        // Until the answer is there.
-        let _wait = waits
-            .transpose()
-            .map_err(|circle| Residents::cycle(&inner.pool, &circle))?;
-        let called = async move {
-            let mut life = inner.turn.lock().await;
-            inner
-                .carry_out(&mut life, slot, &arguments, caller.grant)
-                .await
-        };
-        let called = outlive::run(called, patience);
-        let answer = match seals.as_slice() {
-            [] => called.await,
-            seals => tokio::select! {
-                biased;
-                revoked = first_broken(seals) => return Err(revoked.into()),
-                answer = called => answer,
-            },
-        };
-        answer.unwrap_or_else(|| {
-            let limit = patience.unwrap_or_default();
-            Err(EngineError::Deadline { limit }.into())
-        })
-    }
-}
-
-/// Returns once one of some seals, of which there is one at least, is broken.
-async fn first_broken(seals: &[Seal]) -> Revoked {
-    let all = seals.iter().map(|seal| Box::pin(seal.broken()));
-    select_all(all).await.0
-}
-
 impl Inner {
     /// Calls a function; the turn is ours.
     async fn carry_out(
@@ -376,23 +300,8 @@ impl Provider for Resident {
     fn function(&self, interface: &InterfaceName, function: &str) -> Result<Function> {
         let functions = &self.inner.functions;
         match functions.binary_search(&key(&interface.track(), function)) {
-            Ok(slot) => Ok(Function {
-                resident: self.clone(),
-                slot,
-                seals: Vec::new(),
-            }),
+            Ok(slot) => Ok(Function::new(self, slot)),
             Err(_) => Err(self.not_exported(&format!("{interface}.{function}"))),
-        }
-    }
-}
-
-impl Caller {
-    /// Whoever a store belongs to, with what its call under way was granted.
-    pub fn of(state: &State) -> Self {
-        let granted = state.extensions.get::<Granted>();
-        Self {
-            id: state.extensions.get::<Owner>().map(|owner| owner.0),
-            grant: granted.and_then(|granted| granted.0.clone()),
         }
     }
 }

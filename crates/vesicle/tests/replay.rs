@@ -36,6 +36,10 @@ fn dead_letters(tables: &Tables, arguments: &[&str]) -> std::process::Command {
     command
 }
 
+/// Reads the rows of later versions.
+const BY_VERSION: &str = "{ name: people, sync_mode: incremental, cursor_field: version, \
+    tie_breaker_field: id, primary_key: [id] }";
+
 /// Sends them again, to the end.
 fn replay(tables: &Tables) -> Ended {
     Running::start(dead_letters(tables, &["replay"])).wait()
@@ -183,12 +187,7 @@ fn a_replayed_row_takes_the_place_of_no_newer_one() {
         "alter table people add column version int not null default 1;
          alter table raw.people add column version int not null;",
     );
-    tables.document_with(
-        "{ name: people, sync_mode: incremental, cursor_field: version, tie_breaker_field: id, \
-         primary_key: [id] }",
-        "upsert",
-        "  on_data_error: dlq\n",
-    );
+    tables.document_with(BY_VERSION, "upsert", "  on_data_error: dlq\n");
     tables.complete();
     tables
         .server
@@ -257,12 +256,7 @@ fn of_two_letters_with_one_key_the_newer_row_stays() {
            add constraint later check (version <> 1 or id <> 1);
          update people set name = 'first' where id = 1",
     );
-    tables.document_with(
-        "{ name: people, sync_mode: incremental, cursor_field: version, tie_breaker_field: id, \
-         primary_key: [id] }",
-        "upsert",
-        "  on_data_error: dlq\n",
-    );
+    tables.document_with(BY_VERSION, "upsert", "  on_data_error: dlq\n");
     tables.complete();
     tables
         .server

@@ -21,7 +21,7 @@ pub const COUNTER: &str = r#"(component
       (if (i32.eq (local.get 0) (i32.const 13)) (then unreachable))
       (if (i32.eq (local.get 0) (i32.const 99)) (then (loop $l (br $l))))
       (if (i32.eq (local.get 0) (i32.const 77)) (then
-        (local.set 1 (i32.const 20000000))
+        (local.set 1 (i32.const 100000000))
         (loop $l
           (local.set 1 (i32.sub (local.get 1) (i32.const 1)))
           (br_if $l (local.get 1)))))
