@@ -297,7 +297,7 @@ fn what_a_target_checks_at_the_end_of_a_transaction_makes_a_reject_too() {
 fn a_target_is_mended_between_two_attempts_of_a_replay() {
     let tables = tables();
     tables.server.sql(
-        "insert into people select n from generate_series(42, 2600) n where n % 2 = 1;
+        "insert into people select n from generate_series(42, 9000) n where n % 2 = 1;
          create type mood as enum ('fine');
          alter table people add column state mood;",
     );
@@ -312,7 +312,8 @@ fn a_target_is_mended_between_two_attempts_of_a_replay() {
     command.env("VESICLE_FAIL_POINT", "state-moved:2");
     Running::start(command).wait().expect_killed();
     let arrived = tables.count("raw.people");
-    assert!((1000..1300).contains(&arrived), "{arrived}");
+    assert!(arrived >= 1000, "{arrived}");
+    assert!(arrived < tables.count("people"), "all of them");
     tables
         .server
         .sql("alter table raw.people drop column state, add column more int");
