@@ -34,6 +34,7 @@
 //! ```
 #![deny(missing_docs)]
 
+mod account;
 mod audit;
 mod error;
 mod link;
@@ -50,6 +51,7 @@ mod surface;
 mod waits;
 pub mod wasi;
 
+pub use account::{Account, Grant};
 pub use audit::{Access, Audit, Entry};
 pub use error::Error;
 pub use manifest::Manifest;
@@ -57,7 +59,6 @@ pub use name::{BadName, InterfaceName};
 pub use pool::{App, Instance, Pool, Wired};
 pub use provider::{Interface, Provider, Token};
 pub use resident::{Function, Resident};
-pub use residents::{Account, Grant};
 pub use structure::{Difference, Structure};
 pub use surface::Surface;
 

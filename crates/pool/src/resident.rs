@@ -17,13 +17,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Mutex as Turn;
-use vesicle_engine::{Fuel, Purse, State, Store};
+use vesicle_engine::{Purse, State, Store};
 use wasmtime::component::{ComponentExportIndex, Linker, Val};
 
 use crate::pool::track;
-use crate::residents::{Account, Residents};
+use crate::residents::Residents;
 use crate::waits::{Id, Waits};
-use crate::{App, Error, Instance, Interface, InterfaceName, Provider, Result, Token, Wired, link};
+use crate::{
+    Account, App, Error, Instance, Interface, InterfaceName, Provider, Result, Token, Wired, link,
+};
 
 pub(crate) use function::Caller;
 pub use function::Function;
@@ -312,17 +314,6 @@ async fn born(wired: &Wired, id: Id, account: &Account) -> Result<Instance> {
         store.draw_on(account.with(None));
     };
     wired.instantiate_with(account.budget, prepare).await
-}
-
-impl Account {
-    /// What a call draws on that has a grant, or none.
-    fn with(&self, grant: Option<Purse>) -> Fuel {
-        Fuel {
-            grant,
-            own: self.fuel.clone(),
-            when_empty: self.when_empty,
-        }
-    }
 }
 
 /// The interfaces that an app exports, as others can be wired to them.

@@ -5,46 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
-use vesicle_engine::{Budget, Purse, WhenEmpty};
 use wasmtime::component::Val;
 
 use crate::resident::Caller;
 use crate::waits::{Circle, Id, Waits};
-use crate::{App, Error, Pool, Resident, Result, Token};
-
-/// What a call may use, and all that the callee calls in turn.
-#[derive(Clone)]
-pub struct Grant {
-    /// How long whoever calls waits, for the callee's turn and for its answer.
-    pub deadline: Duration,
-    /// Fuel, which metered instances use before their own. Once it is used up
-    /// whoever calls gets [`vesicle_engine::Error::Fuel`]; the callee goes on
-    /// with what it has of its own.
-    pub fuel: Option<Purse>,
-}
-
-impl Default for Grant {
-    /// As long as a store's own calls may take.
-    fn default() -> Self {
-        Self {
-            deadline: Budget::DEFAULT_DEADLINE,
-            fuel: None,
-        }
-    }
-}
-
-/// What an instance has of its own.
-#[derive(Clone, Default)]
-pub struct Account {
-    /// Its memory, and how long one of its calls may take.
-    pub budget: Budget,
-    /// Its fuel, for what no grant pays.
-    pub fuel: Purse,
-    /// What happens to a call when grant and fuel are used up.
-    pub when_empty: WhenEmpty,
-}
+use crate::{Account, App, Error, Grant, Pool, Resident, Result, Token};
 
 /// All residents of a pool.
 #[derive(Default)]

@@ -7,6 +7,9 @@ mod common;
 use common::child::Running;
 use common::postgres::Tables;
 
+const INCREMENTAL: &str =
+    "{ name: people, sync_mode: incremental, cursor_field: id, tie_breaker_field: id }";
+
 #[test]
 fn two_streams_are_not_written_to_one_table() {
     let tables = Tables::new(
@@ -44,9 +47,7 @@ fn rows_that_follow_those_of_a_replaced_table_are_not_lost() {
 fn a_table_that_is_gone_is_not_taken_for_one_that_was_read() {
     let tables =
         Tables::new("create table people as select n as id from generate_series(1, 10) n;");
-    let stream =
-        "{ name: people, sync_mode: incremental, cursor_field: id, tie_breaker_field: id }";
-    tables.document(stream, "append");
+    tables.document(INCREMENTAL, "append");
     tables.complete();
     tables
         .server
@@ -158,9 +159,7 @@ fn what_is_kept_beside_tables_is_no_stream_and_no_target() {
 fn a_cursor_that_is_gone_does_not_bring_all_rows_again() {
     let tables =
         Tables::new("create table people as select n as id from generate_series(1, 10) n;");
-    let stream =
-        "{ name: people, sync_mode: incremental, cursor_field: id, tie_breaker_field: id }";
-    tables.document(stream, "append");
+    tables.document(INCREMENTAL, "append");
     tables.complete();
     tables.server.sql("delete from raw._vesicle_cursor");
     tables
