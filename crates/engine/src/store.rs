@@ -115,6 +115,11 @@ impl Store {
         }
     }
 
+    /// Does something with the engine's own store that runs no guest code.
+    pub fn with<R>(&mut self, work: impl FnOnce(&mut wasmtime::Store<State>) -> R) -> R {
+        work(&mut self.inner)
+    }
+
     /// What the store holds beside the guest.
     pub fn state_mut(&mut self) -> &mut State {
         self.inner.data_mut()

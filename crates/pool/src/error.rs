@@ -131,6 +131,41 @@ pub enum Error {
         /// The instance.
         instance: String,
     },
+    /// A resource was handed over, and is used by whoever had it before.
+    #[error("a resource of {home} was handed over, and cannot be used any more by who had it")]
+    HandedOver {
+        /// The instance that it is of.
+        home: String,
+    },
+    /// A resource is of an instance that has been replaced.
+    #[error("a resource of {home} went with the instance that it was of, which has been replaced")]
+    Left {
+        /// The resident that it is of.
+        home: String,
+    },
+    /// An instance has as many handles as it may have.
+    #[error("the instance has as many handles as it may have; it must drop some first")]
+    Handles,
+    /// A resource that belongs to no call.
+    #[error("a resource is not where it should be; please report this")]
+    Astray,
+    /// Interfaces that share a resource are given from different instances.
+    #[error(
+        "{app} needs {resource} of {interface} from one instance, and would have it from {one} and \
+         from {other}; wire all that use it to the same"
+    )]
+    Split {
+        /// The component's name.
+        app: String,
+        /// The interface that defines it.
+        interface: String,
+        /// The resource.
+        resource: String,
+        /// Where it would be from.
+        one: String,
+        /// Where else.
+        other: String,
+    },
     /// Others are wired to the instance.
     #[error("{instance} cannot be torn down before {}", dependants.join(", "))]
     Needed {

@@ -36,7 +36,10 @@
 
 mod account;
 mod audit;
+mod canonical;
+mod entry;
 mod error;
+mod kinds;
 mod link;
 pub mod manifest;
 pub mod membrane;
@@ -46,10 +49,13 @@ mod pool;
 mod provider;
 mod resident;
 mod residents;
+mod resource;
 mod structure;
 mod surface;
+mod value;
 mod waits;
 pub mod wasi;
+mod wiring;
 
 pub use account::{Account, Grant};
 pub use audit::{Access, Audit, Entry};
@@ -59,8 +65,10 @@ pub use name::{BadName, InterfaceName};
 pub use pool::{App, Instance, Pool, Wired};
 pub use provider::{Interface, Provider, Token};
 pub use resident::{Function, Resident};
+pub use resource::Resource;
 pub use structure::{Difference, Structure};
 pub use surface::Surface;
+pub use value::Value;
 
 /// The result of what this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

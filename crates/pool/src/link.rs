@@ -1,63 +1,131 @@
 //! Imports that are answered by an instance in another store.
 //!
 //! Invariant: a function is linked only if all it takes and gives can cross
-//! between stores ([`Structure::stuck`](crate::Structure::stuck)).
+//! between stores ([`Structure::stuck`]).
 
 use vesicle_engine::{Raised, State};
-use wasmtime::component::types::ComponentFunc;
-use wasmtime::component::{LinkerInstance, Type, Val};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{ComponentNamedList, Lift, LinkerInstance, Lower};
 
+use crate::canonical::{FLAT_PARAMETERS, FLAT_RESULTS, Flat, InMemory, Passed, parameters};
+use crate::kinds::Kinds;
 use crate::resident::{Caller, Function};
+use crate::structure::Room;
+use crate::{InterfaceName, Result, Structure, Value, resource};
 
-/// Links a function with values whose types are looked at as they come.
-///
-/// Where the callee fails and the function gives a `result` that has room for
-/// it, the caller gets an error and lives; otherwise it fails too.
+type Slot<'a> = LinkerInstance<'a, State>;
+
+/// Links an interface: its resources, and each of its functions by what answers
+/// it.
 ///
 /// # Errors
 ///
 /// What the linker says.
-pub(crate) fn dynamic(
-    slot: &mut LinkerInstance<'_, State>,
-    name: &str,
-    function: Function,
+pub(crate) fn interface(
+    slot: &mut Slot<'_>,
+    interface: &InterfaceName,
+    structure: &Structure,
+    kinds: &Kinds,
+    answers: impl Fn(&str) -> Result<Function>,
 ) -> wasmtime::Result<()> {
-    slot.func_new_async(name, move |store, kind, arguments, results| {
-        let called = function
-            .clone()
-            .call(Caller::of(store.data()), arguments.to_vec(), None);
-        Box::new(async move {
-            match called.await {
-                Ok(answer) => {
-                    for (place, value) in results.iter_mut().zip(answer) {
-                        *place = value;
-                    }
-                    Ok(())
-                }
-                Err(error) => match (as_result(&kind, &error.to_string()), results) {
-                    (Some(value), [place]) => {
-                        *place = value;
-                        Ok(())
-                    }
-                    _ => Err(Raised::new(error).into()),
-                },
-            }
-        })
+    for (name, definition) in structure.resources() {
+        let (from, original) = definition.of(interface, name);
+        let kind = kinds.resource_type(&from, original);
+        slot.resource_async(name, kind, |store, index| Box::new(dropped(store, index)))?;
+    }
+    for name in structure.functions() {
+        function(slot, name, structure, answers(name)?)?;
+    }
+    Ok(())
+}
+
+/// A guest has dropped a resource of another.
+async fn dropped(mut store: StoreContextMut<'_, State>, index: u32) -> wasmtime::Result<()> {
+    let home = resource::dropped(store.data_mut(), index);
+    if let Some(home) = home {
+        home.sweep(Caller::of(store.data())).await;
+    }
+    Ok(())
+}
+
+fn function(
+    slot: &mut Slot<'_>,
+    name: &str,
+    structure: &Structure,
+    answer: Function,
+) -> wasmtime::Result<()> {
+    let link = Link {
+        answer,
+        room: structure.room(name),
+    };
+    let counts = structure.counts(name);
+    match counts.results {
+        0 => by_parameters::<Flat<0>>(slot, name, counts.parameters, link),
+        1 => by_parameters::<Flat<1>>(slot, name, counts.parameters, link),
+        _ => by_parameters::<InMemory<FLAT_RESULTS>>(slot, name, counts.parameters, link),
+    }
+}
+
+fn by_parameters<R>(
+    slot: &mut Slot<'_>,
+    name: &str,
+    parameters: usize,
+    link: Link,
+) -> wasmtime::Result<()>
+where
+    R: Passed + ComponentNamedList + Lower + 'static,
+{
+    parameters!(parameters, N => wrap::<Flat<N>, R>(slot, name, link), _ => {
+        wrap::<InMemory<FLAT_PARAMETERS>, R>(slot, name, link)
     })
 }
 
-/// The error as what the function gives, if that is a `result` whose error is
-/// nothing or a string.
-fn as_result(kind: &ComponentFunc, message: &str) -> Option<Val> {
-    let Some(Type::Result(result)) = kind.results().next() else {
-        return None;
-    };
-    match result.err() {
-        None => Some(Val::Result(Err(None))),
-        Some(Type::String) => {
-            let message = Val::String(message.to_owned());
-            Some(Val::Result(Err(Some(Box::new(message)))))
+fn wrap<P, R>(slot: &mut Slot<'_>, name: &str, link: Link) -> wasmtime::Result<()>
+where
+    P: Passed + ComponentNamedList + Lift + 'static,
+    R: Passed + ComponentNamedList + Lower + 'static,
+{
+    slot.func_wrap_async(name, move |store, arguments: P| {
+        let called = link.clone().call(store, arguments.into());
+        Box::new(async move { called.await.map(R::from) })
+    })
+}
+
+/// What stands behind an import.
+#[derive(Clone)]
+struct Link {
+    answer: Function,
+    room: Room,
+}
+
+impl Link {
+    /// Where the callee fails and the function gives a `result` that has room
+    /// for it, the caller gets an error and lives; otherwise it fails too.
+    async fn call(
+        self,
+        mut store: StoreContextMut<'_, State>,
+        mut arguments: Vec<Value>,
+    ) -> wasmtime::Result<Vec<Value>> {
+        let has_handles = self.answer.has_handles();
+        let state = store.data_mut();
+        let caller = Caller::of(state);
+        let answered = async {
+            if has_handles {
+                resource::out_of_caller(state, &mut arguments)?;
+            }
+            let mut results = self.answer.call(caller, arguments, None).await?;
+            if has_handles {
+                resource::into_caller(state, &mut results)?;
+            }
+            Ok(results)
+        };
+        match answered.await {
+            Ok(results) => Ok(results),
+            Err::<_, crate::Error>(error) => match self.room {
+                Room::None => Err(Raised::new(error).into()),
+                Room::Bare => Ok(vec![Value::error(None)]),
+                Room::Text => Ok(vec![Value::error(Some(error.to_string().into()))]),
+            },
         }
-        Some(_) => None,
     }
 }

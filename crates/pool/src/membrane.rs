@@ -67,11 +67,12 @@ impl Provider for Guarded {
     }
 
     fn link(&self, interface: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        let (Some(structure), Some(resident)) = (&self.interface.structure, self.resident()) else {
+            return Ok(());
+        };
         let mut slot = linker.instance(&interface.to_string())?;
-        for name in self.functions() {
-            link::dynamic(&mut slot, name, self.function(interface, name)?)?;
-        }
-        Ok(())
+        let answers = |name: &str| self.function(interface, name);
+        link::interface(&mut slot, interface, structure, resident.kinds(), answers)
     }
 
     fn attach(&self, _: &mut State) -> Result<()> {

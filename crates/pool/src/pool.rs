@@ -7,7 +7,8 @@ use vesicle_engine::{Allocation, Budget, Compiled, Engines, Kind, Profile, State
 use wasmtime::component::{Component, Instance as EngineInstance, InstancePre, Linker};
 
 use crate::residents::Residents;
-use crate::{Error, Interface, InterfaceName, Provider, Result, Structure, Surface, Token};
+use crate::wiring;
+use crate::{Error, Interface, InterfaceName, Provider, Result, Surface, Token};
 
 /// Declared interfaces, and the engines that run what imports them.
 /// Cloning is cheap and shares everything.
@@ -32,7 +33,7 @@ pub struct App {
 pub struct Wired {
     app: App,
     pre: InstancePre<State>,
-    providers: Vec<Arc<dyn Provider>>,
+    tokens: Vec<Token>,
 }
 
 /// A running component in a store of its own.
@@ -144,7 +145,7 @@ impl Pool {
             match declared.get(&track(name)) {
                 None if structure.is_types_only() => {}
                 None => missing.push(name.clone()),
-                Some(interface) => fits(app, name, structure, interface)?,
+                Some(interface) => wiring::fits(app, name, structure, interface)?,
             }
         }
         if missing.is_empty() {
@@ -170,7 +171,8 @@ impl Pool {
         let mut linker = Linker::<State>::new(app.compiled.engine());
         // A provider may refine some functions of an implementation it builds on.
         linker.allow_shadowing(true);
-        let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+        let mut wired: Vec<Token> = Vec::new();
+        let mut homes = wiring::Homes::default();
         let mut missing = Vec::new();
         for (name, structure) in &app.surface.imports {
             let track = track(name);
@@ -183,16 +185,15 @@ impl Pool {
                 }
                 continue;
             };
-            fits(&app.name, name, structure, &token.interface)?;
-            crosses(&app.name, name, structure, token)?;
-            is_paid_for(app, token)?;
+            wiring::fits(&app.name, name, structure, &token.interface)?;
+            wiring::crosses(&app.name, name, structure, token)?;
+            wiring::is_paid_for(app, token)?;
+            homes.add(&app.name, name, structure, token)?;
             token
                 .provider
                 .link(&token.interface.name, &mut linker)
                 .map_err(link_error)?;
-            if !providers.iter().any(|p| Arc::ptr_eq(p, &token.provider)) {
-                providers.push(Arc::clone(&token.provider));
-            }
+            wired.push(token.clone());
         }
         if !missing.is_empty() {
             return Err(Error::Unwired {
@@ -206,7 +207,7 @@ impl Pool {
         Ok(Wired {
             app: app.clone(),
             pre,
-            providers,
+            tokens: wired,
         })
     }
 }
@@ -243,8 +244,18 @@ impl Wired {
     }
 
     /// What it is wired to.
-    pub(crate) fn providers(&self) -> &[Arc<dyn Provider>] {
-        &self.providers
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// The providers of what it is wired to, each once.
+    fn providers(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
+        let tokens = self.tokens.iter().enumerate();
+        tokens.filter_map(|(at, token)| {
+            let mut before = self.tokens[..at].iter();
+            let known = before.any(|other| Arc::ptr_eq(&other.provider, &token.provider));
+            (!known).then_some(&token.provider)
+        })
     }
 
     /// What typed bindings pre-resolve their exports from.
@@ -269,7 +280,7 @@ impl Wired {
         prepare: impl FnOnce(&mut Store),
     ) -> Result<Instance> {
         let mut store = Store::new(&self.app.compiled, budget);
-        for provider in &self.providers {
+        for provider in self.providers() {
             provider.attach(store.state_mut())?;
         }
         prepare(&mut store);
@@ -286,48 +297,4 @@ impl Wired {
 pub(crate) fn track(name: &str) -> String {
     name.parse::<InterfaceName>()
         .map_or_else(|_| name.to_owned(), |name| name.track())
-}
-
-/// Whether what a metered app calls is metered too, so that nothing it has done
-/// for it is free.
-fn is_paid_for(app: &App, token: &Token) -> Result<()> {
-    match token.provider.resident() {
-        Some(resident) if app.is_metered() && !resident.is_metered() => Err(Error::Unmetered {
-            app: app.name.to_string(),
-            provider: resident.name().to_owned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Whether all that an app calls can be called where it is answered.
-fn crosses(app: &str, name: &str, structure: &Structure, token: &Token) -> Result<()> {
-    let Some(resident) = token.provider.resident() else {
-        return Ok(());
-    };
-    match structure.stuck() {
-        None => Ok(()),
-        Some((function, what)) => Err(Error::Stuck {
-            app: app.to_owned(),
-            provider: resident.name().to_owned(),
-            interface: name.to_owned(),
-            function: function.to_owned(),
-            what: what.to_owned(),
-        }),
-    }
-}
-
-fn fits(app: &str, name: &str, wanted: &Structure, provided: &Interface) -> Result<()> {
-    let Some(difference) = provided
-        .structure
-        .as_ref()
-        .and_then(|found| wanted.missing_from(found))
-    else {
-        return Ok(());
-    };
-    Err(Error::Mismatch {
-        app: app.to_owned(),
-        interface: name.to_owned(),
-        difference: Box::new(difference),
-    })
 }

@@ -10,23 +10,27 @@
 //! that was torn down holds no store. A slot stands for the same function as
 //! long as the resident lives, whatever instance is behind it.
 
+mod alive;
 mod function;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Mutex as Turn;
-use vesicle_engine::{Purse, State, Store};
-use wasmtime::component::{ComponentExportIndex, Linker, Val};
+use vesicle_engine::{Purse, State};
+use wasmtime::component::{ComponentExportIndex, Linker, ResourceAny};
 
+use crate::kinds::Kinds;
+use crate::outlive::outlive;
 use crate::pool::track;
 use crate::residents::Residents;
 use crate::waits::{Id, Waits};
 use crate::{
-    Account, App, Error, Instance, Interface, InterfaceName, Provider, Result, Token, Wired, link,
+    Account, App, Error, Interface, InterfaceName, Provider, Result, Token, Value, Wired, link,
 };
 
+use alive::{Alive, Call, Signature};
 pub(crate) use function::Caller;
 pub use function::Function;
 
@@ -41,8 +45,8 @@ struct Inner {
     name: Arc<str>,
     account: Account,
     exports: Vec<Interface>,
-    /// The exported functions, sorted; the place of one is its slot.
-    functions: Vec<String>,
+    /// The exported functions, sorted by name; the place of one is its slot.
+    signatures: Vec<Signature>,
     /// What it is wired to; those of them that are residents cannot be torn
     /// down before it.
     wired: Mutex<Option<Arc<Wired>>>,
@@ -50,6 +54,11 @@ struct Inner {
     /// Those it is one of; they hold it.
     pool: Weak<Residents>,
     waits: Arc<Waits>,
+    kinds: Arc<Kinds>,
+    /// How many instances have been behind it.
+    lives: AtomicU64,
+    /// Its resources that nobody holds any more, each with its life.
+    left_behind: Mutex<Vec<(u64, ResourceAny)>>,
 }
 
 /// What is behind the tokens.
@@ -59,18 +68,6 @@ enum Life {
     Poisoned(String),
     TornDown,
 }
-
-struct Alive {
-    instance: Instance,
-    /// By slot.
-    functions: Vec<ComponentExportIndex>,
-}
-
-/// Which resident a store belongs to.
-struct Owner(Id);
-
-/// What the call under way in a store was granted.
-struct Granted(Option<Purse>);
 
 impl fmt::Debug for Resident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,23 +84,22 @@ impl Resident {
         account: Account,
         pool: &Arc<Residents>,
     ) -> Result<Self> {
-        let (functions, places) = functions(wired.app()).into_iter().unzip();
+        let (signatures, places) = functions(wired.app()).into_iter().unzip();
         let exports = exports(wired.app())?;
-        let instance = born(&wired, id, &account).await?;
-        let alive = Alive {
-            instance,
-            functions: places,
-        };
+        let alive = Alive::new(&wired, id, 0, &account, places).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 id,
                 name: name.into(),
                 account,
                 exports,
-                functions,
+                signatures,
                 wired: Mutex::new(Some(wired)),
                 turn: Arc::new(Turn::new(Life::Alive(Box::new(alive)))),
                 waits: Arc::clone(&pool.waits),
+                kinds: Arc::clone(&pool.kinds),
+                lives: AtomicU64::new(1),
+                left_behind: Mutex::default(),
                 pool: Arc::downgrade(pool),
             }),
         })
@@ -156,18 +152,65 @@ impl Resident {
     pub(crate) fn relies_on(&self) -> impl Iterator<Item = Self> {
         let wired = self.inner.wired.lock();
         let wired = wired.unwrap_or_else(PoisonError::into_inner).clone();
-        let providers = wired.map_or_else(Vec::new, |wired| wired.providers().to_vec());
-        providers
+        let tokens = wired.map_or_else(Vec::new, |wired| wired.tokens().to_vec());
+        tokens
             .into_iter()
-            .filter_map(|provider| provider.resident().cloned())
+            .filter_map(|token| token.provider.resident().cloned())
     }
 
     fn not_exported(&self, what: &str) -> Error {
         Error::NotExported {
             instance: self.name().to_owned(),
             what: what.to_owned(),
-            exports: self.inner.functions.clone(),
+            exports: names(&self.inner.signatures),
         }
+    }
+
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.inner.kinds
+    }
+
+    /// Whether both are the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// Where the resources of an interface are at home, of those whose resources
+    /// its functions take or give.
+    pub(crate) fn home_of(&self, track: &str) -> Option<Self> {
+        let exports = &self.inner.exports;
+        if exports.iter().any(|it| it.name.track() == track) {
+            return Some(self.clone());
+        }
+        let wired = self.inner.wired.lock();
+        let wired = wired.unwrap_or_else(PoisonError::into_inner).clone()?;
+        let mut tokens = wired.tokens().iter();
+        let token = tokens.find(|token| token.interface.name.track() == track)?;
+        token.provider.resident()?.home_of(track)
+    }
+
+    /// Notes that nobody holds one of its resources any more.
+    pub(crate) fn leave_behind(&self, life: u64, any: ResourceAny) {
+        self.inner.left_behind().push((life, any));
+    }
+
+    pub(crate) fn has_left_behind(&self) -> bool {
+        !self.inner.left_behind().is_empty()
+    }
+
+    /// Drops the resources that nobody holds any more. Where that would be
+    /// waiting for itself it is left to the end of the call under way.
+    pub(crate) async fn sweep(&self, caller: Caller) {
+        let wait = caller
+            .id
+            .map(|id| self.inner.waits.begin(id, self.inner.id));
+        if wait.is_some_and(|wait| wait.is_err()) {
+            return;
+        }
+        let inner = Arc::clone(&self.inner);
+        let mut life = Arc::clone(&inner.turn).lock_owned().await;
+        let swept = async move { inner.sweep(&mut life, caller.grant).await };
+        outlive(swept).await;
     }
 
     /// Puts another instance in the place of this one, behind the same tokens.
@@ -179,22 +222,22 @@ impl Resident {
     pub(crate) async fn replace(&self, wired: Arc<Wired>) -> Result<()> {
         let fresh = functions(wired.app());
         let mut places = Vec::with_capacity(fresh.len());
-        for known in &self.inner.functions {
-            match fresh.get(known) {
-                Some(place) => places.push(*place),
+        for known in &self.inner.signatures {
+            match fresh.iter().find(|(signature, _)| signature == known) {
+                Some((_, place)) => places.push(*place),
                 None => {
+                    let (fresh, _): (Vec<_>, Vec<_>) = fresh.into_iter().unzip();
                     return Err(Error::NotExported {
                         instance: wired.app().name().to_owned(),
-                        what: known.clone(),
-                        exports: fresh.into_keys().collect(),
+                        what: known.name.clone(),
+                        exports: names(&fresh),
                     });
                 }
             }
         }
-        let alive = Alive {
-            instance: born(&wired, self.inner.id, &self.inner.account).await?,
-            functions: places,
-        };
+        let Inner { id, account, .. } = &*self.inner;
+        let life = self.inner.lives.fetch_add(1, Ordering::Relaxed);
+        let alive = Alive::new(&wired, *id, life, account, places).await?;
         let mut life = self.inner.turn.lock().await;
         *life = Life::Alive(Box::new(alive));
         let mut kept = self
@@ -219,14 +262,15 @@ impl Resident {
 }
 
 impl Inner {
+    fn left_behind(&self) -> MutexGuard<'_, Vec<(u64, ResourceAny)>> {
+        let left = self.left_behind.lock();
+        left.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Calls a function; the turn is ours.
-    async fn carry_out(
-        &self,
-        life: &mut Life,
-        slot: usize,
-        arguments: &[Val],
-        grant: Option<Purse>,
-    ) -> Result<Vec<Val>> {
+    async fn carry_out(self: &Arc<Self>, life: &mut Life, call: Call) -> Result<Vec<Value>> {
+        let slot = call.slot;
+        let grant = call.grant.clone();
         let alive = match life {
             Life::Alive(alive) => alive,
             Life::Poisoned(reason) => {
@@ -241,34 +285,48 @@ impl Inner {
                 });
             }
         };
-        let (exports, place) = (alive.instance.exports, alive.functions[slot]);
-        let store = &mut alive.instance.store;
-        store.draw_on(self.account.with(grant.clone()));
-        store.state_mut().extensions.insert(Granted(grant));
-        let done = store
-            .run(async |store| {
-                let function = exports
-                    .get_func(&mut *store, place)
-                    .ok_or_else(|| wasmtime::Error::msg("an export is no function"))?;
-                let results = function.ty(&*store).results().len();
-                let mut results = vec![Val::Bool(false); results];
-                function
-                    .call_async(&mut *store, arguments, &mut results)
-                    .await?;
-                Ok(results)
-            })
-            .await;
-        // The grant is over when nobody holds it.
-        store.draw_on(self.account.with(None));
-        store.state_mut().extensions.insert(Granted(None));
-        done.map_err(|error| {
+        let done = alive.call(self, call).await;
+        if self.left_behind.lock().is_ok_and(|left| !left.is_empty()) {
+            self.sweep(life, grant).await;
+        }
+        done.map_err(|(error, has_stopped)| {
+            if !has_stopped {
+                return error;
+            }
             *life = Life::Poisoned(error.to_string());
             Error::Failed {
                 instance: self.name.to_string(),
-                function: self.functions[slot].clone(),
-                error: Box::new(error.into()),
+                function: self.signatures[slot].name.clone(),
+                error: Box::new(error),
             }
         })
+    }
+
+    /// Drops the resources that nobody holds any more; the turn is ours.
+    async fn sweep(&self, life: &mut Life, grant: Option<Purse>) {
+        loop {
+            let Some((of, any)) = self.left_behind().pop() else {
+                return;
+            };
+            let Life::Alive(alive) = life else {
+                continue;
+            };
+            if alive.life != of {
+                continue;
+            }
+            let released = alive.release(&self.account, grant.clone(), any).await;
+            if let Err(error) = released {
+                *life = Life::Poisoned(error.to_string());
+            }
+        }
+    }
+}
+
+impl From<&Arc<Inner>> for Resident {
+    fn from(inner: &Arc<Inner>) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+        }
     }
 }
 
@@ -283,12 +341,12 @@ impl Provider for Resident {
 
     fn link(&self, interface: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         let found = self.inner.exports.iter().find(|it| it.name == *interface);
-        let functions = found.and_then(|it| it.structure.as_ref());
+        let Some(structure) = found.and_then(|it| it.structure.as_ref()) else {
+            return Ok(());
+        };
         let mut slot = linker.instance(&interface.to_string())?;
-        for name in functions.into_iter().flat_map(|it| it.functions()) {
-            link::dynamic(&mut slot, name, self.function(interface, name)?)?;
-        }
-        Ok(())
+        let answers = |name: &str| self.function(interface, name);
+        link::interface(&mut slot, interface, structure, &self.inner.kinds, answers)
     }
 
     fn attach(&self, _: &mut State) -> Result<()> {
@@ -300,20 +358,12 @@ impl Provider for Resident {
     }
 
     fn function(&self, interface: &InterfaceName, function: &str) -> Result<Function> {
-        let functions = &self.inner.functions;
-        match functions.binary_search(&key(&interface.track(), function)) {
+        let (signatures, wanted) = (&self.inner.signatures, key(&interface.track(), function));
+        match signatures.binary_search_by(|it| it.name.cmp(&wanted)) {
             Ok(slot) => Ok(Function::new(self, slot)),
             Err(_) => Err(self.not_exported(&format!("{interface}.{function}"))),
         }
     }
-}
-
-async fn born(wired: &Wired, id: Id, account: &Account) -> Result<Instance> {
-    let prepare = |store: &mut Store| {
-        store.state_mut().extensions.insert(Owner(id));
-        store.draw_on(account.with(None));
-    };
-    wired.instantiate_with(account.budget, prepare).await
 }
 
 /// The interfaces that an app exports, as others can be wired to them.
@@ -329,21 +379,32 @@ fn exports(app: &App) -> Result<Vec<Interface>> {
         .collect()
 }
 
-/// The exported functions of an app, and where they are.
-fn functions(app: &App) -> BTreeMap<String, ComponentExportIndex> {
+/// The exported functions of an app by name, and where they are.
+fn functions(app: &App) -> Vec<(Signature, ComponentExportIndex)> {
     let component = app.component();
-    let mut functions = BTreeMap::new();
-    for (name, structure) in &app.surface().exports {
-        let Some((_, interface)) = component.get_export(None, name) else {
+    let mut functions = Vec::new();
+    for (interface, structure) in &app.surface().exports {
+        let Some((_, place)) = component.get_export(None, interface) else {
             continue;
         };
         for function in structure.functions() {
-            if let Some((_, index)) = component.get_export(Some(&interface), function) {
-                functions.insert(key(&track(name), function), index);
-            }
+            let Some((_, index)) = component.get_export(Some(&place), function) else {
+                continue;
+            };
+            let signature = Signature {
+                name: key(&track(interface), function),
+                counts: structure.counts(function),
+                has_handles: structure.has_handles(function),
+            };
+            functions.push((signature, index));
         }
     }
+    functions.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
     functions
+}
+
+fn names(signatures: &[Signature]) -> Vec<String> {
+    signatures.iter().map(|it| it.name.clone()).collect()
 }
 
 fn key(track: &str, function: &str) -> String {

@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use wasmtime::component::Val;
-
+use crate::kinds::Kinds;
 use crate::resident::Caller;
 use crate::waits::{Circle, Id, Waits};
-use crate::{Account, App, Error, Grant, Pool, Resident, Result, Token};
+use crate::{Account, App, Error, Grant, Pool, Resident, Result, Token, Value};
 
 /// All residents of a pool.
 #[derive(Default)]
@@ -18,6 +17,7 @@ pub(crate) struct Residents {
     next: AtomicU64,
     all: Mutex<BTreeMap<Id, Resident>>,
     pub waits: Arc<Waits>,
+    pub kinds: Arc<Kinds>,
 }
 
 impl Residents {
@@ -83,9 +83,9 @@ impl Pool {
         &self,
         token: &Token,
         function: &str,
-        arguments: &[Val],
+        arguments: &[Value],
         grant: Grant,
-    ) -> Result<Vec<Val>> {
+    ) -> Result<Vec<Value>> {
         let function = token.provider.function(token.interface(), function)?;
         let caller = Caller {
             id: None,

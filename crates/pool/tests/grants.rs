@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use common::{COUNTER, Fixture};
 use vesicle_engine::{Error as EngineError, Purse, WhenEmpty};
-use vesicle_pool::{Account, Error, Grant, Resident};
-use wasmtime::component::Val;
+use vesicle_pool::{Account, Error, Grant, Resident, Value};
 
 fn granted(purse: &Purse, fuel: u64) -> Grant {
     Grant {
@@ -19,13 +18,13 @@ fn granted(purse: &Purse, fuel: u64) -> Grant {
     }
 }
 
-async fn call(fixture: &Fixture, of: &Resident, n: u32, grant: Grant) -> Result<Val, Error> {
+async fn call(fixture: &Fixture, of: &Resident, n: u32, grant: Grant) -> Result<Value, Error> {
     let token = &of.tokens()[0];
     let function = match token.interface().interface() {
         "front" => "bump",
         _ => "add",
     };
-    let arguments = [Val::U32(n)];
+    let arguments = [Value::U32(n)];
     let answer = fixture.pool.call(token, function, &arguments, grant);
     Ok(answer.await?.into_iter().next().unwrap())
 }
@@ -82,7 +81,7 @@ async fn a_small_grant_fails_its_caller_at_once_and_the_shared_provider_finishes
     let grant = granted(&Purse::new(10_000), 10_000);
     assert_eq!(
         call(&fixture, &counter, 1, grant).await.unwrap(),
-        Val::U32(78)
+        Value::U32(78)
     );
     assert!(account.fuel.amounts().spent > 100_000_000);
     assert_eq!(tenant.amounts().spent, 10_000);
@@ -114,7 +113,7 @@ async fn what_waits_for_fuel_goes_on_where_it_stood() {
         account.fuel.fill(1 << 40);
     };
     let (answer, ()) = tokio::join!(call(&fixture, &counter, 77, Grant::default()), refill);
-    assert_eq!(answer.unwrap(), Val::U32(77));
+    assert_eq!(answer.unwrap(), Value::U32(77));
 }
 
 #[tokio::test]

@@ -6,8 +6,7 @@ mod common;
 
 use common::Fixture;
 use vesicle_pool::membrane::{Membrane, around};
-use vesicle_pool::{Error, Grant};
-use wasmtime::component::Val;
+use vesicle_pool::{Error, Grant, Value};
 
 #[tokio::test]
 async fn what_is_not_allowed_cannot_be_wired_and_cannot_be_called() {
@@ -15,13 +14,13 @@ async fn what_is_not_allowed_cannot_be_wired_and_cannot_be_called() {
     let counter = fixture.counter().await;
     let membrane = Membrane::new("visitors");
     let token = around(&membrane, &counter.tokens()[0], &["add"]).unwrap();
-    let arguments = [Val::U32(1)];
+    let arguments = [Value::U32(1)];
     let call = |function| {
         fixture
             .pool
             .call(&token, function, &arguments, Grant::default())
     };
-    assert_eq!(call("add").await.unwrap(), [Val::U32(1)]);
+    assert_eq!(call("add").await.unwrap(), [Value::U32(1)]);
     let error = call("try-add").await.unwrap_err();
     assert!(
         error.to_string().contains("counter behind its membrane"),
@@ -46,9 +45,12 @@ async fn advancing_the_epoch_revokes_every_call_through_it_and_no_other() {
     let front = fixture
         .keep("front", &fixture.front, std::slice::from_ref(&token))
         .await;
-    assert_eq!(fixture.call(&front, "bump", 2).await.unwrap(), Val::U32(2));
+    assert_eq!(
+        fixture.call(&front, "bump", 2).await.unwrap(),
+        Value::U32(2)
+    );
     // One is in flight, one waits for its turn; both fail at once.
-    let arguments = [Val::U32(77)];
+    let arguments = [Value::U32(77)];
     let call = || {
         fixture
             .pool
@@ -62,7 +64,7 @@ async fn advancing_the_epoch_revokes_every_call_through_it_and_no_other() {
     assert!(format!("{told:?}").contains("was taken back"), "{told:?}");
     // The shared store lives: it finishes the one, and the other never began.
     let answer = fixture.call(&counter, "add", 0).await.unwrap();
-    assert_eq!(answer, Val::U32(79));
+    assert_eq!(answer, Value::U32(79));
     let again = around(&membrane, &counter.tokens()[0], &all).unwrap();
     fixture
         .pool

@@ -9,13 +9,13 @@ use std::time::Duration;
 use futures::future::select_all;
 use vesicle_engine::{Error as EngineError, Purse, State};
 use vesicle_membrane::{Revoked, Seal};
-use wasmtime::component::Val;
 
-use super::{Granted, Owner, Resident};
-use crate::Result;
+use super::Resident;
+use super::alive::{self, Call};
 use crate::outlive::outlive;
 use crate::residents::Residents;
 use crate::waits::Id;
+use crate::{Result, Value};
 
 /// A function of a resident, to be called.
 #[derive(Clone)]
@@ -37,11 +37,8 @@ pub(crate) struct Caller {
 impl Caller {
     /// Whoever a store belongs to, with what its call under way was granted.
     pub fn of(state: &State) -> Self {
-        let granted = state.extensions.get::<Granted>();
-        Self {
-            id: state.extensions.get::<Owner>().map(|owner| owner.0),
-            grant: granted.and_then(|granted| granted.0.clone()),
-        }
+        let (id, grant) = alive::caller(state);
+        Self { id, grant }
     }
 }
 
@@ -60,6 +57,11 @@ impl Function {
         self
     }
 
+    /// Whether it takes or gives resources.
+    pub(crate) fn has_handles(&self) -> bool {
+        self.resident.inner.signatures[self.slot].has_handles
+    }
+
     /// Calls it, and waits for its turn and its answer no longer than
     /// `patience`.
     ///
@@ -71,9 +73,9 @@ impl Function {
     pub(crate) async fn call(
         self,
         caller: Caller,
-        arguments: Vec<Val>,
+        arguments: Vec<Value>,
         patience: Option<Duration>,
-    ) -> Result<Vec<Val>> {
+    ) -> Result<Vec<Value>> {
         let Some(limit) = patience else {
             return self.ask(caller, arguments).await;
         };
@@ -83,7 +85,7 @@ impl Function {
         }
     }
 
-    async fn ask(self, caller: Caller, arguments: Vec<Val>) -> Result<Vec<Val>> {
+    async fn ask(self, caller: Caller, arguments: Vec<Value>) -> Result<Vec<Value>> {
         let Self {
             resident,
             slot,
@@ -96,14 +98,15 @@ impl Function {
         let _wait = waits
             .transpose()
             .map_err(|circle| Residents::cycle(&inner.pool, &circle))?;
+        let call = Call {
+            slot,
+            arguments,
+            grant: caller.grant,
+            seals: seals.clone(),
+        };
         let answer = async move {
             let mut life = Arc::clone(&inner.turn).lock_owned().await;
-            let called = async move {
-                inner
-                    .carry_out(&mut life, slot, &arguments, caller.grant)
-                    .await
-            };
-            outlive(called).await
+            outlive(async move { inner.carry_out(&mut life, call).await }).await
         };
         match seals.as_slice() {
             [] => answer.await,

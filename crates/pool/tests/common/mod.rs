@@ -3,8 +3,7 @@
 #![allow(dead_code)]
 
 use vesicle_engine::{Config, Engines};
-use vesicle_pool::{Account, App, Error, Grant, Interface, Pool, Resident, Token};
-use wasmtime::component::Val;
+use vesicle_pool::{Account, App, Error, Grant, Interface, Pool, Resident, Token, Value};
 
 pub const WIT: &str = "
 package a:b@1.0.0;
@@ -120,9 +119,9 @@ impl Fixture {
         self.pool.keep(name, app, tokens, account).await.unwrap()
     }
 
-    pub async fn call(&self, of: &Resident, function: &str, n: u32) -> Result<Val, Error> {
+    pub async fn call(&self, of: &Resident, function: &str, n: u32) -> Result<Value, Error> {
         let token = &of.tokens()[0];
-        let arguments = [Val::U32(n)];
+        let arguments = [Value::U32(n)];
         let grant = Grant::default();
         let answer = self.pool.call(token, function, &arguments, grant).await?;
         Ok(answer.into_iter().next().unwrap())

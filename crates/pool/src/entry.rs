@@ -1,0 +1,74 @@
+//! Exported functions, ready to be called: one shape of code for each number of
+//! core values.
+//!
+//! Invariant: the engine has checked that a function takes and gives just what
+//! the code for it passes.
+
+use futures::future::BoxFuture;
+use vesicle_engine::State;
+use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, TypedFunc};
+use wasmtime::{Result, Store};
+
+use crate::Value;
+use crate::canonical::{FLAT_RESULTS, Flat, InMemory, Passed, parameters};
+
+/// How many core values the parameters of a function have, and its results.
+/// More than may be passed as such count as one more than that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub parameters: usize,
+    pub results: usize,
+}
+
+/// A function that can be called.
+pub(crate) trait Entry: Send + Sync {
+    /// Calls it.
+    fn call<'a>(
+        &'a self,
+        store: &'a mut Store<State>,
+        arguments: Vec<Value>,
+    ) -> BoxFuture<'a, Result<Vec<Value>>>;
+}
+
+impl<P, R> Entry for TypedFunc<P, R>
+where
+    P: Passed + ComponentNamedList + Lower + 'static,
+    R: Passed + ComponentNamedList + Lift + 'static,
+{
+    fn call<'a>(
+        &'a self,
+        store: &'a mut Store<State>,
+        arguments: Vec<Value>,
+    ) -> BoxFuture<'a, Result<Vec<Value>>> {
+        Box::pin(async move {
+            let results = self.call_async(store, P::from(arguments)).await?;
+            Ok(results.into())
+        })
+    }
+}
+
+/// A function as what can be called.
+///
+/// # Errors
+///
+/// It does not take or give as many core values.
+pub(crate) fn entry(
+    function: Func,
+    store: &Store<State>,
+    counts: Counts,
+) -> Result<Box<dyn Entry>> {
+    match counts.results {
+        0 => by_parameters::<Flat<0>>(function, store, counts),
+        1 => by_parameters::<Flat<1>>(function, store, counts),
+        _ => by_parameters::<InMemory<FLAT_RESULTS>>(function, store, counts),
+    }
+}
+
+fn by_parameters<R>(function: Func, store: &Store<State>, counts: Counts) -> Result<Box<dyn Entry>>
+where
+    R: Passed + ComponentNamedList + Lift + 'static,
+{
+    parameters!(counts.parameters, N => Ok(Box::new(function.typed::<Flat<N>, R>(store)?)), _ => {
+        Err(wasmtime::Error::msg("more parameters than can be passed"))
+    })
+}
