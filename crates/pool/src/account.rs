@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use vesicle_engine::{Budget, Fuel, Purse, WhenEmpty};
+use vesicle_engine::{Budget, Error as EngineError, Fuel, Purse, WhenEmpty};
+
+use crate::Result;
 
 /// What a call may use, and all that the callee calls in turn.
 #[derive(Clone)]
@@ -22,6 +24,31 @@ impl Default for Grant {
         Self {
             deadline: Budget::DEFAULT_DEADLINE,
             fuel: None,
+        }
+    }
+}
+
+impl Grant {
+    /// Waits for what was asked for as long as the grant lasts.
+    ///
+    /// # Errors
+    ///
+    /// [`vesicle_engine::Error::Deadline`], [`vesicle_engine::Error::Fuel`].
+    pub(crate) async fn cover<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = self.deadline;
+        let paid = async {
+            let Some(fuel) = &self.fuel else {
+                return answer.await;
+            };
+            tokio::select! {
+                biased;
+                answer = answer => answer,
+                () = fuel.emptied() => Err(EngineError::Fuel.into()),
+            }
+        };
+        match tokio::time::timeout(limit, paid).await {
+            Ok(answer) => answer,
+            Err(_) => Err(EngineError::Deadline { limit }.into()),
         }
     }
 }

@@ -101,6 +101,12 @@ pub enum Error {
         /// What the provider is called.
         provider: String,
     },
+    /// A membrane shows only a part of the instance.
+    #[error("{instance} is behind a membrane; call its functions one by one")]
+    Guarded {
+        /// The instance.
+        instance: String,
+    },
     /// Calls go round in a circle, which would never end.
     #[error("a call that would wait for itself: {}", chain.join(" calls "))]
     Cycle {

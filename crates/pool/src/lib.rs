@@ -52,6 +52,7 @@ mod residents;
 mod resource;
 mod structure;
 mod surface;
+pub mod typed;
 mod value;
 mod waits;
 pub mod wasi;
@@ -62,12 +63,13 @@ pub use audit::{Access, Audit, Entry};
 pub use error::Error;
 pub use manifest::Manifest;
 pub use name::{BadName, InterfaceName};
-pub use pool::{App, Instance, Pool, Wired};
+pub use pool::{Admission, App, Instance, Pool, Wired};
 pub use provider::{Interface, Provider, Token};
 pub use resident::{Function, Resident};
 pub use resource::Resource;
 pub use structure::{Difference, Structure};
 pub use surface::Surface;
+pub use typed::Typed;
 pub use value::Value;
 
 /// The result of what this crate does.

@@ -113,7 +113,7 @@ impl Link {
             if has_handles {
                 resource::out_of_caller(state, &mut arguments)?;
             }
-            let mut results = self.answer.call(caller, arguments, None).await?;
+            let mut results = self.answer.call(caller, arguments).await?;
             if has_handles {
                 resource::into_caller(state, &mut results)?;
             }

@@ -28,6 +28,18 @@ pub struct App {
     compiled: Compiled,
 }
 
+/// What the instances of an app are like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// They use fuel, so that grants and accounts can limit what they compute.
+    /// Their code is somewhat slower.
+    pub metered: bool,
+    /// They are many and small: ten thousand of them, each of at most 64 MiB,
+    /// share memory that was reserved for them, and are made in a few
+    /// microseconds.
+    pub dense: bool,
+}
+
 /// An app whose imports have all been given, with types checked. Instances are
 /// made from it.
 pub struct Wired {
@@ -105,20 +117,15 @@ impl Pool {
     /// [`Error::NotAComponent`], [`Error::Undeclared`] with every import that
     /// nobody has declared, [`Error::Mismatch`], or the engine's error.
     pub fn admit(&self, name: &str, bytes: &[u8]) -> Result<App> {
-        self.admit_as(name, bytes, false)
+        self.admit_as(name, bytes, Admission::default())
     }
 
-    /// Admits a component whose instances are metered: their budgets may have
-    /// fuel. Metered code is compiled apart, and somewhat slower.
+    /// The same, compiled for instances of another kind.
     ///
     /// # Errors
     ///
     /// As [`Pool::admit`].
-    pub fn admit_metered(&self, name: &str, bytes: &[u8]) -> Result<App> {
-        self.admit_as(name, bytes, true)
-    }
-
-    fn admit_as(&self, name: &str, bytes: &[u8], metered: bool) -> Result<App> {
+    pub fn admit_as(&self, name: &str, bytes: &[u8], admission: Admission) -> Result<App> {
         let surface = Surface::read(bytes)?;
         self.check_declared(name, &surface)?;
         let kind = Kind {
@@ -127,8 +134,11 @@ impl Pool {
             } else {
                 Profile::Call
             },
-            allocation: Allocation::OnDemand,
-            metered,
+            allocation: match admission.dense {
+                true => Allocation::Dense,
+                false => Allocation::OnDemand,
+            },
+            metered: admission.metered,
         };
         let compiled = self.engines.compile(kind, bytes)?;
         Ok(App {

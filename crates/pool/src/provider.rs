@@ -38,6 +38,23 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
+    /// The instance that answers, with all that it exports.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotCallable`] where none does, [`Error::Guarded`] where a
+    /// membrane shows only a part of it.
+    fn whole(&self) -> Result<&Resident> {
+        Err(match self.resident() {
+            None => Error::NotCallable {
+                provider: self.name().to_owned(),
+            },
+            Some(resident) => Error::Guarded {
+                instance: resident.name().to_owned(),
+            },
+        })
+    }
+
     /// A function of one of its interfaces, to be called.
     ///
     /// # Errors

@@ -26,11 +26,10 @@ use crate::outlive::outlive;
 use crate::pool::track;
 use crate::residents::Residents;
 use crate::waits::{Id, Waits};
-use crate::{
-    Account, App, Error, Interface, InterfaceName, Provider, Result, Token, Value, Wired, link,
-};
+use crate::{Account, App, Error, Interface, InterfaceName, Provider, Result, Token, Wired, link};
 
-use alive::{Alive, Call, Signature};
+use alive::Signature;
+pub(crate) use alive::{Alive, Failure, Work};
 pub(crate) use function::Caller;
 pub use function::Function;
 
@@ -40,7 +39,7 @@ pub struct Resident {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     id: Id,
     name: Arc<str>,
     account: Account,
@@ -262,15 +261,23 @@ impl Resident {
 }
 
 impl Inner {
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
     fn left_behind(&self) -> MutexGuard<'_, Vec<(u64, ResourceAny)>> {
         let left = self.left_behind.lock();
         left.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls a function; the turn is ours.
-    async fn carry_out(self: &Arc<Self>, life: &mut Life, call: Call) -> Result<Vec<Value>> {
-        let slot = call.slot;
-        let grant = call.grant.clone();
+    /// Does some work; the turn is ours.
+    async fn carry_out<W: Work>(
+        self: &Arc<Self>,
+        life: &mut Life,
+        grant: Option<Purse>,
+        work: W,
+    ) -> Result<W::Output> {
+        let slot = work.slot();
         let alive = match life {
             Life::Alive(alive) => alive,
             Life::Poisoned(reason) => {
@@ -285,19 +292,20 @@ impl Inner {
                 });
             }
         };
-        let done = alive.call(self, call).await;
+        let done = work.run(self, alive).await;
         if self.left_behind.lock().is_ok_and(|left| !left.is_empty()) {
             self.sweep(life, grant).await;
         }
-        done.map_err(|(error, has_stopped)| {
-            if !has_stopped {
-                return error;
-            }
-            *life = Life::Poisoned(error.to_string());
-            Error::Failed {
-                instance: self.name.to_string(),
-                function: self.signatures[slot].name.clone(),
-                error: Box::new(error),
+        done.map_err(|failure| match failure {
+            Failure::Before(error) => error,
+            Failure::Within(error) => {
+                *life = Life::Poisoned(error.to_string());
+                let function = slot.map(|slot| self.signatures[slot].name.clone());
+                Error::Failed {
+                    instance: self.name.to_string(),
+                    function: function.unwrap_or_else(|| "a call".to_owned()),
+                    error: Box::new(error),
+                }
             }
         })
     }
@@ -355,6 +363,10 @@ impl Provider for Resident {
 
     fn resident(&self) -> Option<&Resident> {
         Some(self)
+    }
+
+    fn whole(&self) -> Result<&Resident> {
+        Ok(self)
     }
 
     fn function(&self, interface: &InterfaceName, function: &str) -> Result<Function> {

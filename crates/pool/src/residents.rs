@@ -87,19 +87,8 @@ impl Pool {
         grant: Grant,
     ) -> Result<Vec<Value>> {
         let function = token.provider.function(token.interface(), function)?;
-        let caller = Caller {
-            id: None,
-            grant: grant.fuel.clone(),
-        };
-        let called = function.call(caller, arguments.to_vec(), Some(grant.deadline));
-        let Some(fuel) = grant.fuel else {
-            return called.await;
-        };
-        tokio::select! {
-            biased;
-            answer = called => answer,
-            () = fuel.emptied() => Err(vesicle_engine::Error::Fuel.into()),
-        }
+        let caller = Caller::host(grant.fuel.clone());
+        grant.cover(function.call(caller, arguments.to_vec())).await
     }
 
     /// Puts a new instance in the place of a resident's, behind the same

@@ -3,11 +3,16 @@
 //! Invariant: what a call was granted is with the store for as long as the call
 //! lasts, and no longer.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use vesicle_engine::{Purse, State, Store};
 use vesicle_membrane::Seal;
-use wasmtime::component::{ComponentExportIndex, ResourceAny, ResourceType};
+use wasmtime::component::{
+    ComponentExportIndex, ComponentNamedList, Func, Lift, Lower, ResourceAny, ResourceType,
+    TypedFunc,
+};
 
 use super::{Inner, Resident};
 use crate::entry::{Counts, Entry, entry};
@@ -33,8 +38,8 @@ pub(super) struct Signature {
 }
 
 /// What is behind the tokens.
-pub(super) struct Alive {
-    pub instance: Instance,
+pub(crate) struct Alive {
+    pub(super) instance: Instance,
     /// Of the instances behind the resident, which one it is.
     pub life: u64,
     app: App,
@@ -44,6 +49,8 @@ pub(super) struct Alive {
     entries: Vec<Option<Arc<dyn Entry>>>,
     /// The types of the resources that it exports, once they were needed.
     kinds: Option<Vec<(ResourceType, u32)>>,
+    /// Bindings to it, by their type.
+    bindings: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
 }
 
 /// A call, as its turn comes.
@@ -52,6 +59,42 @@ pub(super) struct Call {
     pub arguments: Vec<Value>,
     pub grant: Option<Purse>,
     pub seals: Vec<Seal>,
+}
+
+/// What a resident does while it is its turn.
+pub(crate) trait Work: Send + 'static {
+    type Output: Send + 'static;
+
+    /// The function that is called, if it is one.
+    fn slot(&self) -> Option<usize>;
+
+    /// Does it.
+    fn run(
+        self,
+        of: &Arc<Inner>,
+        alive: &mut Alive,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+/// Why some work was not done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The guest has not run.
+    Before(Error),
+    /// The guest has stopped in the middle.
+    Within(Error),
+}
+
+impl Work for Call {
+    type Output = Vec<Value>;
+
+    fn slot(&self) -> Option<usize> {
+        Some(self.slot)
+    }
+
+    async fn run(self, of: &Arc<Inner>, alive: &mut Alive) -> Result<Vec<Value>, Failure> {
+        alive.call(of, self).await
+    }
 }
 
 impl Alive {
@@ -76,11 +119,12 @@ impl Alive {
             entries: places.iter().map(|_| None).collect(),
             places,
             kinds: None,
+            bindings: HashMap::new(),
         })
     }
 
-    /// Calls a function. With the error comes whether it has stopped the guest.
-    pub async fn call(&mut self, of: &Arc<Inner>, call: Call) -> Result<Vec<Value>, (Error, bool)> {
+    /// Calls a function.
+    async fn call(&mut self, of: &Arc<Inner>, call: Call) -> Result<Vec<Value>, Failure> {
         let Call {
             slot,
             mut arguments,
@@ -88,25 +132,19 @@ impl Alive {
             seals,
         } = call;
         let signature = &of.signatures[slot];
-        let entry = self
-            .entry(slot, signature)
-            .map_err(|error| (error, false))?;
+        let entry = self.entry(slot, signature).map_err(Failure::Before)?;
         let resident = Resident::from(of);
         let mut lent = Vec::new();
         if signature.has_handles {
             let state = self.instance.store.state_mut();
             lent = resource::into_callee(&resident, self.life, state, &mut arguments)
-                .map_err(|error| (error, false))?;
+                .map_err(Failure::Before)?;
         }
-        self.pay(&of.account, grant);
-        let store = &mut self.instance.store;
-        let done = store.run(async |store| entry.call(store, arguments).await);
-        let done = done.await;
-        // The grant is over when nobody holds it.
-        self.pay(&of.account, None);
-        let mut results = done.map_err(|error| (error.into(), true))?;
+        let work = async |store: &mut wasmtime::Store<State>| entry.call(store, arguments).await;
+        let done = self.run(&of.account, grant, work).await;
+        let mut results = done.map_err(Failure::Within)?;
         if signature.has_handles {
-            self.know_kinds(&of.kinds).map_err(|error| (error, false))?;
+            self.know_kinds(&of.kinds);
             let (state, kinds) = (self.instance.store.state_mut(), &self.kinds);
             resource::give_back(state, lent);
             let kind = |any: &ResourceAny| {
@@ -114,7 +152,7 @@ impl Alive {
                 kinds.find(|(ty, _)| *ty == any.ty()).map(|(_, kind)| *kind)
             };
             resource::out_of_callee(&resident, self.life, state, kind, &seals, &mut results)
-                .map_err(|error| (error, false))?;
+                .map_err(Failure::Before)?;
         }
         Ok(results)
     }
@@ -126,10 +164,20 @@ impl Alive {
         grant: Option<Purse>,
         any: ResourceAny,
     ) -> Result<()> {
+        let work = async |store: &mut wasmtime::Store<State>| any.resource_drop_async(store).await;
+        self.run(account, grant, work).await
+    }
+
+    /// Runs the guest, which a grant pays first.
+    pub(crate) async fn run<R>(
+        &mut self,
+        account: &Account,
+        grant: Option<Purse>,
+        work: impl AsyncFnOnce(&mut wasmtime::Store<State>) -> wasmtime::Result<R>,
+    ) -> Result<R> {
         self.pay(account, grant);
-        let store = &mut self.instance.store;
-        let done = store.run(async |store| any.resource_drop_async(store).await);
-        let done = done.await;
+        let done = self.instance.store.run(work).await;
+        // The grant is over when nobody holds it.
         self.pay(account, None);
         Ok(done?)
     }
@@ -148,23 +196,69 @@ impl Alive {
         if let Some(entry) = &self.entries[slot] {
             return Ok(Arc::clone(entry));
         }
-        let exports = self.instance.exports;
-        let made = self.instance.store.with(|store| {
-            let function = exports.get_func(&mut *store, self.places[slot]);
-            let function =
-                function.ok_or_else(|| wasmtime::Error::msg("an export is no function"))?;
+        let made = self.export(slot, |function, store| {
             entry(function, store, signature.counts)
         });
-        let link = |error: wasmtime::Error| vesicle_engine::Error::Link(format!("{error:#}"));
-        let made: Arc<dyn Entry> = made.map_err(link)?.into();
+        let made: Arc<dyn Entry> = made?.into();
         self.entries[slot] = Some(Arc::clone(&made));
         Ok(made)
     }
 
+    /// A function by its types.
+    ///
+    /// # Errors
+    ///
+    /// It has others.
+    pub fn typed<P, R>(&mut self, slot: usize) -> Result<TypedFunc<P, R>>
+    where
+        P: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        self.export(slot, |function, store| function.typed(store))
+    }
+
+    fn export<T>(
+        &mut self,
+        slot: usize,
+        take: impl FnOnce(Func, &wasmtime::Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T> {
+        let (exports, place) = (self.instance.exports, self.places[slot]);
+        let taken = self.instance.store.with(|store| {
+            let function = exports.get_func(&mut *store, place);
+            let none = || wasmtime::Error::msg("an export is no function");
+            take(function.ok_or_else(none)?, store)
+        });
+        taken.map_err(link_error)
+    }
+
+    /// The bindings of a type, made once.
+    ///
+    /// # Errors
+    ///
+    /// What makes them says.
+    pub fn bound<B: Send + Sync + 'static>(
+        &mut self,
+        bind: impl FnOnce(
+            &mut wasmtime::Store<State>,
+            &wasmtime::component::Instance,
+        ) -> wasmtime::Result<B>,
+    ) -> Result<Arc<B>> {
+        let known = self.bindings.get(&TypeId::of::<B>()).cloned();
+        if let Some(Ok(known)) = known.map(Arc::downcast) {
+            return Ok(known);
+        }
+        let exports = self.instance.exports;
+        let made = self.instance.store.with(|store| bind(store, &exports));
+        let made = Arc::new(made.map_err(link_error)?);
+        let kept: Arc<dyn Any + Send + Sync> = made.clone();
+        self.bindings.insert(TypeId::of::<B>(), kept);
+        Ok(made)
+    }
+
     /// Finds the types of the resources that it exports.
-    fn know_kinds(&mut self, kinds: &Kinds) -> Result<()> {
+    fn know_kinds(&mut self, kinds: &Kinds) {
         if self.kinds.is_some() {
-            return Ok(());
+            return;
         }
         let mut found = Vec::new();
         let (component, exports) = (self.app.component().clone(), self.instance.exports);
@@ -187,8 +281,11 @@ impl Alive {
             }
         }
         self.kinds = Some(found);
-        Ok(())
     }
+}
+
+fn link_error(error: wasmtime::Error) -> Error {
+    vesicle_engine::Error::Link(format!("{error:#}")).into()
 }
 
 /// Whoever calls from a store: which resident, and what it was granted itself.

@@ -4,14 +4,13 @@
 //! never carried out; one whose turn has come always is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::select_all;
-use vesicle_engine::{Error as EngineError, Purse, State};
+use vesicle_engine::{Purse, State};
 use vesicle_membrane::{Revoked, Seal};
 
 use super::Resident;
-use super::alive::{self, Call};
+use super::alive::{self, Call, Work};
 use crate::outlive::outlive;
 use crate::residents::Residents;
 use crate::waits::Id;
@@ -35,6 +34,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The host, with what it grants.
+    pub fn host(grant: Option<Purse>) -> Self {
+        Self { id: None, grant }
+    }
+
     /// Whoever a store belongs to, with what its call under way was granted.
     pub fn of(state: &State) -> Self {
         let (id, grant) = alive::caller(state);
@@ -57,58 +61,62 @@ impl Function {
         self
     }
 
+    pub(crate) fn resident(&self) -> &Resident {
+        &self.resident
+    }
+
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    pub(crate) fn seals(&self) -> &[Seal] {
+        &self.seals
+    }
+
     /// Whether it takes or gives resources.
     pub(crate) fn has_handles(&self) -> bool {
         self.resident.inner.signatures[self.slot].has_handles
     }
 
-    /// Calls it, and waits for its turn and its answer no longer than
-    /// `patience`.
+    /// Calls it.
     ///
     /// # Errors
     ///
     /// [`crate::Error::Cycle`], [`crate::Error::Poisoned`],
-    /// [`crate::Error::Gone`], [`crate::Error::Failed`],
-    /// [`crate::Error::Revoked`], or [`EngineError::Deadline`].
-    pub(crate) async fn call(
-        self,
-        caller: Caller,
-        arguments: Vec<Value>,
-        patience: Option<Duration>,
-    ) -> Result<Vec<Value>> {
-        let Some(limit) = patience else {
-            return self.ask(caller, arguments).await;
+    /// [`crate::Error::Gone`], [`crate::Error::Failed`], or
+    /// [`crate::Error::Revoked`].
+    pub(crate) async fn call(self, caller: Caller, arguments: Vec<Value>) -> Result<Vec<Value>> {
+        let call = Call {
+            slot: self.slot,
+            arguments,
+            grant: caller.grant.clone(),
+            seals: self.seals.clone(),
         };
-        match tokio::time::timeout(limit, self.ask(caller, arguments)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(EngineError::Deadline { limit }.into()),
-        }
+        self.resident.occupy(&self.seals, caller, call).await
     }
+}
 
-    async fn ask(self, caller: Caller, arguments: Vec<Value>) -> Result<Vec<Value>> {
-        let Self {
-            resident,
-            slot,
-            seals,
-        } = self;
+impl Resident {
+    /// Waits for the resident's turn and has it do some work, to its end.
+    pub(crate) async fn occupy<W: Work>(
+        &self,
+        seals: &[Seal],
+        caller: Caller,
+        work: W,
+    ) -> Result<W::Output> {
         seals.iter().try_for_each(Seal::check)?;
-        let inner = resident.inner;
+        let inner = Arc::clone(&self.inner);
         let waits = caller.id.map(|caller| inner.waits.begin(caller, inner.id));
         // Until the answer is there.
         let _wait = waits
             .transpose()
             .map_err(|circle| Residents::cycle(&inner.pool, &circle))?;
-        let call = Call {
-            slot,
-            arguments,
-            grant: caller.grant,
-            seals: seals.clone(),
-        };
         let answer = async move {
             let mut life = Arc::clone(&inner.turn).lock_owned().await;
-            outlive(async move { inner.carry_out(&mut life, call).await }).await
+            let done = async move { inner.carry_out(&mut life, caller.grant, work).await };
+            outlive(done).await
         };
-        match seals.as_slice() {
+        match seals {
             [] => answer.await,
             seals => tokio::select! {
                 biased;

@@ -3,7 +3,9 @@
 #![allow(dead_code)]
 
 use vesicle_engine::{Config, Engines};
-use vesicle_pool::{Account, App, Error, Grant, Interface, Pool, Resident, Token, Value};
+use vesicle_pool::{
+    Account, Admission, App, Error, Grant, Interface, Pool, Resident, Token, Value,
+};
 
 pub const WIT: &str = "
 package a:b@1.0.0;
@@ -97,10 +99,11 @@ impl Fixture {
         }
         let admit = |name: &str, text: &str| {
             let bytes = wat::parse_str(text).unwrap();
-            match metered {
-                true => pool.admit_metered(name, &bytes).unwrap(),
-                false => pool.admit(name, &bytes).unwrap(),
-            }
+            let admission = Admission {
+                metered,
+                ..Admission::default()
+            };
+            pool.admit_as(name, &bytes, admission).unwrap()
         };
         Self {
             counter: admit("counter", COUNTER),
