@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use vesicle_engine::{Budget, Config, Engines};
 use vesicle_pool::wasi::Wasi;
-use vesicle_pool::{App, Audit, Manifest, Pool, Provider, Token};
+use vesicle_pool::{Admission, App, Audit, Manifest, Pool, Provider, Token};
 
 use crate::catalog::Catalog;
 use crate::connector::bindings::types::{ConfigOption, OptionKind as WitKind, Spec};
@@ -117,10 +117,11 @@ impl Workshop {
             .map_err(|e| refused(format!("{} cannot be read: {e}", path.display())))?;
         let before = Instant::now();
         let (pool, owned) = (self.pool.clone(), name.to_owned());
-        let admit = move || match metered {
-            true => pool.admit_metered(&owned, &bytes),
-            false => pool.admit(&owned, &bytes),
+        let admission = Admission {
+            metered,
+            ..Admission::default()
         };
+        let admit = move || pool.admit_as(&owned, &bytes, admission);
         let app = tokio::task::spawn_blocking(admit)
             .await
             .map_err(|e| Error::Defect(e.to_string()))?
