@@ -12,7 +12,8 @@ cargo xtask COMMAND
   demo                   Build everything, run the quickstart, say what it wrote
   build [--release]      Build the components and the binary
   test [--full]          Build and run all tests; --full adds what takes long
-  prepare                Get what the tests need: strace, pyarrow, flights.csv
+  prepare                Get what the tests need: strace, pyarrow, flights.csv,
+                         components of other languages
   dist [--profile dev] [--to FOLDER]
                          Put together what runs from anywhere, in target/dist.
                          With --profile dev of what is built already

@@ -3,6 +3,7 @@
 use crate::arguments::Profile;
 use crate::command::{self, cargo, heading};
 use crate::error::Result;
+use crate::foreign;
 use crate::guests;
 use crate::toolchain;
 use crate::tree::Tree;
@@ -29,7 +30,9 @@ pub fn test_components(tree: &Tree) -> Result<()> {
     }
     toolchain::ensure_target(tree)?;
     heading("building the components of the tests");
-    let built = guests::build(&workspace, &workspace.join("target"))?;
+    let mut built = guests::build(&workspace, &workspace.join("target"))?;
+    // Those of other languages, if `prepare` has made them.
+    built.extend(foreign::made(tree)?);
     guests::install(&built, &tree.binaries(Profile::Dev).join("test-components"))
 }
 

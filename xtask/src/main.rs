@@ -13,6 +13,7 @@ mod demo;
 mod dist;
 mod error;
 mod files;
+mod foreign;
 mod guests;
 mod prepare;
 mod test;

@@ -1,5 +1,6 @@
 //! Gets what the tests need and the compiler does not bring: strace, a Python
-//! with pyarrow as a reader that is not ours, and the flights, unpacked.
+//! with pyarrow as a reader that is not ours, the flights, unpacked, and
+//! components of other languages.
 //!
 //! Invariant: what is there is left alone; what cannot be had ends the task,
 //! so that no test passes for lack of it.
@@ -11,6 +12,7 @@ use std::process::{Command, Stdio};
 use crate::command::{self, heading};
 use crate::error::{Error, Result};
 use crate::files;
+use crate::foreign;
 use crate::tree::Tree;
 
 /// Names the independent reader, pyarrow, and its version.
@@ -32,7 +34,7 @@ pub fn all(tree: &Tree) -> Result<()> {
     strace()?;
     python(tree)?;
     flights(tree)?;
-    Ok(())
+    foreign::build(tree)
 }
 
 /// Makes sure that there is an strace.
