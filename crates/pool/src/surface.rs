@@ -15,7 +15,9 @@ use crate::{Error, Result, Structure};
 pub struct Surface {
     /// Imported interfaces by full name, with the functions in use.
     pub imports: BTreeMap<String, Structure>,
-    /// Exported interfaces by full name.
+    /// Exported interfaces by full name. What a component exports under a plain
+    /// name of its own is none: tools export such for themselves, componentize-py
+    /// what it prepares a component by.
     pub exports: BTreeMap<String, Structure>,
     /// Functions imported at the root rather than in an interface.
     pub root_imports: Vec<String>,
@@ -50,7 +52,8 @@ impl Surface {
         };
         let world = &resolve.worlds[world];
         let (imports, root_imports) = items(&resolve, world.imports.iter());
-        let (exports, root_exports) = items(&resolve, world.exports.iter());
+        let (mut exports, root_exports) = items(&resolve, world.exports.iter());
+        exports.retain(|name, _| name.contains(':'));
         Ok(Self {
             imports,
             exports,

@@ -7,7 +7,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::Fixture;
+use common::{COUNTER, Fixture};
 use vesicle_engine::{Budget, Config, Engines, Error as EngineError};
 use vesicle_pool::{Account, Error, Grant, Interface, Pool, Value};
 
@@ -181,4 +181,27 @@ fn what_stays_in_its_store_is_refused_before_anything_is_made() {
     pool.declare(interfaces[0].clone()).unwrap();
     let wrong = Interface::from_wit("package a:c; interface x { f: fun(); }").unwrap_err();
     assert!(wrong.to_string().contains("fun"), "{wrong}");
+}
+
+#[tokio::test]
+async fn what_is_exported_under_a_name_of_the_components_own_is_no_interface() {
+    let fixture = Fixture::new();
+    let counter = wat::parse_str(COUNTER.replace(
+        r#"(export "a:b/counter@1.0.0" (instance $c))"#,
+        r#"(export "a:b/counter@1.0.0" (instance $c)) (export "own" (instance $c))"#,
+    ));
+    let app = fixture.pool.admit("counter", &counter.unwrap()).unwrap();
+    let counter = fixture.keep("counter", &app, &[]).await;
+    assert_eq!(counter.tokens().len(), 1);
+    assert_eq!(
+        fixture.call(&counter, "add", 2).await.unwrap(),
+        Value::U32(2)
+    );
+    // So one that has it can be replaced by one that does not.
+    let replaced = fixture.pool.replace(&counter, &fixture.counter, &[]).await;
+    replaced.unwrap();
+    assert_eq!(
+        fixture.call(&counter, "add", 3).await.unwrap(),
+        Value::U32(3)
+    );
 }
