@@ -1,7 +1,7 @@
 // Notes, each in a value `note/TITLE`: what tests/guests/notebook is in Rust.
 //
-// Where a value is no text, the exception is caught by nobody: the component
-// traps. What is thrown and is no Error is the error of the call's result.
+// What is thrown is the error of the call's result, where it is a string. Where
+// a value is no text a TypeError is, which is none: the component traps.
 
 import * as kv from 'vesicle:example/kv@0.1.0';
 

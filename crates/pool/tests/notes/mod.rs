@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use vesicle_engine::{Config, Engines, State};
-use vesicle_pool::wasi::Wasi;
+use vesicle_pool::wasi::{Stderr, Wasi};
 use vesicle_pool::{
     Account, App, Error, Grant, Interface, InterfaceName, Pool, Provider, Resident, Token, Value,
 };
@@ -130,19 +130,28 @@ impl Room {
         self.keep(name, app, kv.tokens()).await
     }
 
+    /// The same, with what it writes to its standard error.
+    pub async fn notebook_and_stderr(&self, app: &str, kv: &Resident) -> (Resident, Stderr) {
+        let wasi = Wasi::deny_all(app);
+        let stderr = wasi.stderr().clone();
+        let tokens = with_wasi(wasi, kv.tokens());
+        let account = Account::default();
+        let kept = self.pool.keep(app, &self.apps[app], &tokens, account).await;
+        (kept.unwrap(), stderr)
+    }
+
     /// Puts a new instance of an app in the place of a notebook.
     pub async fn replace(&self, notebook: &Resident, app: &str, kv: &Resident) {
-        let tokens = with_wasi(app, kv.tokens());
+        let tokens = with_wasi(Wasi::deny_all(app), kv.tokens());
         let replaced = self.pool.replace(notebook, &self.apps[app], &tokens);
         replaced.await.unwrap();
     }
 
     /// An instance that reaches its tokens, and nothing of the system.
     async fn keep(&self, name: &str, app: &str, tokens: Vec<Token>) -> Resident {
-        let tokens = with_wasi(app, tokens);
-        let kept = self
-            .pool
-            .keep(name, &self.apps[app], &tokens, Account::default());
+        let tokens = with_wasi(Wasi::deny_all(app), tokens);
+        let account = Account::default();
+        let kept = self.pool.keep(name, &self.apps[app], &tokens, account);
         kept.await.unwrap()
     }
 
@@ -191,8 +200,8 @@ pub fn refused(reason: &str) -> Value {
     Value::error(Some(reason.into()))
 }
 
-fn with_wasi(app: &str, mut tokens: Vec<Token>) -> Vec<Token> {
-    let wasi: Arc<dyn Provider> = Arc::new(Wasi::deny_all(app));
+fn with_wasi(wasi: Wasi, mut tokens: Vec<Token>) -> Vec<Token> {
+    let wasi: Arc<dyn Provider> = Arc::new(wasi);
     tokens.extend(Token::all(&wasi));
     tokens
 }
