@@ -198,3 +198,27 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] vesicle_engine::Error),
 }
+
+impl Error {
+    /// Where it began: of a call that failed since another failed, and so on
+    /// through all instances on its way, the error of the last one.
+    ///
+    /// ```
+    /// # use vesicle_pool::{Error, engine};
+    /// # fn answer(error: &Error) -> u16 {
+    /// match error.origin() {
+    ///     Error::Engine(engine::Error::Fuel | engine::Error::Deadline { .. }) => 503,
+    ///     _ => 502,
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn origin(&self) -> &Self {
+        let within = match self {
+            Self::Failed { error, .. } => Some(&**error),
+            Self::Engine(vesicle_engine::Error::Raised(raised)) => raised.get::<Self>(),
+            _ => None,
+        };
+        within.map_or(self, Self::origin)
+    }
+}

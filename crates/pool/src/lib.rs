@@ -5,8 +5,8 @@
 //! wired like any other interface; there is no ambient state.
 //!
 //! ```
+//! use vesicle_pool::engine::{Config, Engines};
 //! use vesicle_pool::{Error, Pool, wasi::Wasi};
-//! use vesicle_engine::{Config, Engines};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let pool = Pool::new(Engines::new(Config::default())?);
@@ -71,6 +71,7 @@ pub use structure::{Difference, Structure};
 pub use surface::Surface;
 pub use typed::Typed;
 pub use value::Value;
+pub use vesicle_engine as engine;
 
 /// The result of what this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -74,7 +74,7 @@ impl Pool {
     }
 
     /// Declares an interface, so that components may import it. The same again
-    /// is nothing new.
+    /// is nothing new: what was declared first stands.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Pool {
                 difference: Box::new(difference),
             });
         }
-        declared.insert(track, interface);
+        declared.entry(track).or_insert(interface);
         Ok(())
     }
 
@@ -168,9 +168,9 @@ impl Pool {
         }
     }
 
-    /// Gives an app its imports: for each the token whose interface is
-    /// compatible, and nothing that is not imported. All types are checked;
-    /// nothing is created and no code runs.
+    /// Gives an app its imports: for each the first token whose interface is of
+    /// a compatible version, and nothing that is not imported. All types are
+    /// checked; nothing is created and no code runs.
     ///
     /// # Errors
     ///

@@ -111,7 +111,15 @@ pub struct Token {
 }
 
 impl Token {
+    /// A token for each interface of a provider that nobody else holds.
+    #[must_use]
+    pub fn of(provider: impl Provider) -> Vec<Self> {
+        let provider: Arc<dyn Provider> = Arc::new(provider);
+        Self::all(&provider)
+    }
+
     /// A token for each interface of a provider.
+    #[must_use]
     pub fn all(provider: &Arc<dyn Provider>) -> Vec<Self> {
         provider
             .interfaces()

@@ -116,6 +116,16 @@ impl Resident {
         &self.inner.account
     }
 
+    /// Why it cannot be called until it is replaced, where a call has failed.
+    /// `None` also while a call is in flight.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match &*self.inner.turn.try_lock().ok()? {
+            Life::Poisoned(reason) => Some(reason.clone()),
+            Life::Alive(_) | Life::TornDown => None,
+        }
+    }
+
     pub(crate) fn is_metered(&self) -> bool {
         let wired = self.inner.wired.lock();
         let wired = wired.unwrap_or_else(PoisonError::into_inner);
@@ -151,10 +161,9 @@ impl Resident {
     pub(crate) fn relies_on(&self) -> impl Iterator<Item = Self> {
         let wired = self.inner.wired.lock();
         let wired = wired.unwrap_or_else(PoisonError::into_inner).clone();
-        let tokens = wired.map_or_else(Vec::new, |wired| wired.tokens().to_vec());
-        tokens
+        wired
+            .map_or_else(Vec::new, |wired| residents(&wired))
             .into_iter()
-            .filter_map(|token| token.provider.resident().cloned())
     }
 
     fn not_exported(&self, what: &str) -> Error {
@@ -162,6 +171,13 @@ impl Resident {
             instance: self.name().to_owned(),
             what: what.to_owned(),
             exports: names(&self.inner.signatures),
+        }
+    }
+
+    /// The error of who finds it torn down.
+    pub(crate) fn gone(&self) -> Error {
+        Error::Gone {
+            instance: self.name().to_owned(),
         }
     }
 
@@ -217,8 +233,9 @@ impl Resident {
     /// # Errors
     ///
     /// [`Error::NotExported`] where it does not export all that this one does,
+    /// [`Error::Gone`] where this one was torn down or what it is to be wired to,
     /// or what stopped its start; then nothing has changed.
-    pub(crate) async fn replace(&self, wired: Arc<Wired>) -> Result<()> {
+    pub(crate) async fn replace(&self, pool: &Residents, wired: Arc<Wired>) -> Result<()> {
         let fresh = functions(wired.app());
         let mut places = Vec::with_capacity(fresh.len());
         for known in &self.inner.signatures {
@@ -238,13 +255,16 @@ impl Resident {
         let life = self.inner.lives.fetch_add(1, Ordering::Relaxed);
         let alive = Alive::new(&wired, *id, life, account, places).await?;
         let mut life = self.inner.turn.lock().await;
+        if matches!(*life, Life::TornDown) {
+            return Err(self.gone());
+        }
+        let needed = residents(&wired).into_iter();
+        let before = pool.while_there(needed, |_| {
+            let kept = self.inner.wired.lock();
+            kept.unwrap_or_else(PoisonError::into_inner).replace(wired)
+        })?;
         *life = Life::Alive(Box::new(alive));
-        let mut kept = self
-            .inner
-            .wired
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *kept = Some(wired);
+        drop(before);
         Ok(())
     }
 
@@ -286,11 +306,7 @@ impl Inner {
                     reason: reason.clone(),
                 });
             }
-            Life::TornDown => {
-                return Err(Error::Gone {
-                    instance: self.name.to_string(),
-                });
-            }
+            Life::TornDown => return Err(Resident::from(self).gone()),
         };
         let done = work.run(self, alive).await;
         if self.left_behind.lock().is_ok_and(|left| !left.is_empty()) {
@@ -376,6 +392,14 @@ impl Provider for Resident {
             Err(_) => Err(self.not_exported(&format!("{interface}.{function}"))),
         }
     }
+}
+
+/// The residents among what an app is wired to.
+fn residents(wired: &Wired) -> Vec<Resident> {
+    let tokens = wired.tokens().iter();
+    tokens
+        .filter_map(|token| token.provider.resident().cloned())
+        .collect()
 }
 
 /// The interfaces that an app exports, as others can be wired to them.

@@ -25,6 +25,23 @@ impl Residents {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Does something that rests on some residents, while all of them are there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] with one that has been torn down.
+    pub fn while_there<T>(
+        &self,
+        mut needed: impl Iterator<Item = Resident>,
+        work: impl FnOnce(&mut BTreeMap<Id, Resident>) -> T,
+    ) -> Result<T> {
+        let mut all = self.all();
+        match needed.find(|it| !all.contains_key(&it.id())) {
+            None => Ok(work(&mut all)),
+            Some(gone) => Err(gone.gone()),
+        }
+    }
+
     /// A circle, by name: from the caller over the one that it calls to itself.
     pub fn cycle(residents: &Weak<Self>, Circle(ids): &Circle) -> Error {
         let residents = residents.upgrade();
@@ -56,21 +73,11 @@ impl Pool {
         let wired = Arc::new(self.wire(app, tokens)?);
         let id = self.residents.next.fetch_add(1, Ordering::Relaxed);
         let resident = Resident::new(name, id, wired, account, &self.residents).await?;
-        let gone = {
-            let mut all = self.residents.all();
-            let gone = resident.relies_on().find(|it| !all.contains_key(&it.id()));
-            if gone.is_none() {
-                all.insert(id, resident.clone());
-            }
-            gone
-        };
-        match gone {
-            None => Ok(resident),
-            // Torn down since it was wired.
-            Some(gone) => Err(Error::Gone {
-                instance: gone.name().to_owned(),
-            }),
-        }
+        // Something may have been torn down since it was wired.
+        let needed = resident.relies_on();
+        self.residents
+            .while_there(needed, |all| all.insert(id, resident.clone()))?;
+        Ok(resident)
     }
 
     /// Calls a function of the interface behind a token.
@@ -96,10 +103,12 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`Error::NotExported`] where it lacks what the resident exports; as of
-    /// [`Pool::keep`]. Then nothing has changed.
+    /// [`Error::NotExported`] where it lacks what the resident exports,
+    /// [`Error::Gone`] where the resident was torn down, or what it is to be
+    /// wired to; as of [`Pool::keep`]. Then nothing has changed.
     pub async fn replace(&self, resident: &Resident, app: &App, tokens: &[Token]) -> Result<()> {
-        resident.replace(Arc::new(self.wire(app, tokens)?)).await
+        let wired = Arc::new(self.wire(app, tokens)?);
+        resident.replace(&self.residents, wired).await
     }
 
     /// Ends a resident and frees all it has. A call in flight ends first; those

@@ -156,6 +156,48 @@ async fn what_others_are_wired_to_is_not_torn_down_before_them() {
 }
 
 #[tokio::test]
+async fn what_was_torn_down_comes_back_by_no_replacement() {
+    let fixture = Fixture::new();
+    let (gone, counter) = (fixture.counter().await, fixture.counter().await);
+    let front = fixture
+        .keep("front", &fixture.front, &counter.tokens())
+        .await;
+    fixture.pool.tear_down(&gone).await.unwrap();
+    let replaced = fixture.pool.replace(&gone, &fixture.counter, &[]).await;
+    assert!(matches!(replaced, Err(Error::Gone { .. })), "{replaced:?}");
+    let error = fixture.call(&gone, "add", 1).await.unwrap_err();
+    assert!(matches!(error, Error::Gone { .. }), "{error}");
+    // Nor is anybody wired to it; the one before is still there.
+    let tokens = gone.tokens();
+    let replaced = fixture.pool.replace(&front, &fixture.front, &tokens).await;
+    assert!(matches!(replaced, Err(Error::Gone { .. })), "{replaced:?}");
+    assert_eq!(
+        fixture.call(&front, "bump", 5).await.unwrap(),
+        Value::U32(5)
+    );
+}
+
+#[tokio::test]
+async fn a_failure_is_told_by_the_instance_and_where_it_began_by_the_error() {
+    let fixture = Fixture::new();
+    let counter = fixture.counter().await;
+    let front = fixture
+        .keep("front", &fixture.front, &counter.tokens())
+        .await;
+    assert_eq!(counter.failure(), None);
+    let error = fixture.call(&front, "bump", 13).await.unwrap_err();
+    let origin = error.origin();
+    let is_trap = matches!(origin, Error::Engine(EngineError::Trap(_)));
+    assert!(is_trap, "{origin}");
+    let failure = counter.failure().unwrap();
+    assert!(failure.contains("it trapped"), "{failure}");
+    assert!(front.failure().is_some());
+    let replaced = fixture.pool.replace(&counter, &fixture.counter, &[]);
+    replaced.await.unwrap();
+    assert_eq!(counter.failure(), None);
+}
+
+#[tokio::test]
 async fn a_chain_of_many_stores_is_no_danger_to_the_process() {
     let fixture = Fixture::new();
     let mut last = fixture.counter().await;

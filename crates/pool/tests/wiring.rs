@@ -128,6 +128,21 @@ fn the_same_declaration_again_is_nothing_new_and_another_shape_is_refused() {
     );
 }
 
+#[test]
+fn what_was_declared_without_a_structure_is_not_given_another_later() {
+    let pool = pool();
+    let (keeper, _) = keeper(PUT);
+    let name = keeper.interfaces()[0].name.clone();
+    let (of_another, _) = self::keeper("put: func(value: u64);");
+    pool.declare(Interface {
+        name,
+        structure: None,
+    })
+    .unwrap();
+    pool.declare_all(&*of_another).unwrap();
+    assert!(pool.admit("putter", &putter()).is_ok());
+}
+
 #[tokio::test]
 async fn an_instance_reaches_exactly_what_it_was_given() {
     let pool = pool();
