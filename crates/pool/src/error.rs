@@ -2,7 +2,8 @@
 
 use crate::structure::Difference;
 
-/// An error of the pool.
+/// An error of the pool. Names that come in fives are boxed, so that it stays
+/// small enough for every result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The bytes are not a component.
@@ -64,15 +65,15 @@ pub enum Error {
     )]
     Stuck {
         /// The component's name.
-        app: String,
+        app: Box<str>,
         /// What the provider is called.
-        provider: String,
+        provider: Box<str>,
         /// The interface.
-        interface: String,
+        interface: Box<str>,
         /// The function.
-        function: String,
+        function: Box<str>,
         /// What cannot cross.
-        what: String,
+        what: Box<str>,
     },
     /// A metered app would have others work for it that are not metered.
     #[error(
@@ -162,15 +163,15 @@ pub enum Error {
     )]
     Split {
         /// The component's name.
-        app: String,
+        app: Box<str>,
         /// The interface that defines it.
-        interface: String,
+        interface: Box<str>,
         /// The resource.
-        resource: String,
+        resource: Box<str>,
         /// Where it would be from.
-        one: String,
+        one: Box<str>,
         /// Where else.
-        other: String,
+        other: Box<str>,
     },
     /// Others are wired to the instance.
     #[error("{instance} cannot be torn down before {}", dependants.join(", "))]

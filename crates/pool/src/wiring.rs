@@ -33,11 +33,11 @@ pub(crate) fn crosses(app: &str, name: &str, structure: &Structure, token: &Toke
     match structure.stuck() {
         None => Ok(()),
         Some((function, what)) => Err(Error::Stuck {
-            app: app.to_owned(),
-            provider: resident.name().to_owned(),
-            interface: name.to_owned(),
-            function: function.to_owned(),
-            what: what.to_owned(),
+            app: app.into(),
+            provider: resident.name().into(),
+            interface: name.into(),
+            function: function.into(),
+            what: what.into(),
         }),
     }
 }
@@ -87,21 +87,21 @@ impl Homes {
         for (name, definition) in structure.resources() {
             let (interface, original) = definition.of(&here, name);
             let home = provider.home_of(&interface).ok_or_else(|| Error::Stuck {
-                app: app.to_owned(),
-                provider: provider.name().to_owned(),
-                interface: import.to_owned(),
-                function: format!("resource {name}"),
-                what: format!("{original} of {interface}, which is the host's"),
+                app: app.into(),
+                provider: provider.name().into(),
+                interface: import.into(),
+                function: format!("resource {name}").into(),
+                what: format!("{original} of {interface}, which is the host's").into(),
             })?;
             let key = (interface, original.to_owned());
             let known = self.0.entry(key).or_insert_with(|| home.clone());
             if !known.is(&home) {
                 return Err(Error::Split {
-                    app: app.to_owned(),
-                    interface: track(import),
-                    resource: original.to_owned(),
-                    one: known.name().to_owned(),
-                    other: home.name().to_owned(),
+                    app: app.into(),
+                    interface: track(import).into(),
+                    resource: original.into(),
+                    one: known.name().into(),
+                    other: home.name().into(),
                 });
             }
         }
