@@ -4,13 +4,13 @@
 
 mod common;
 
-use common::{Server, guest};
+use common::{Server, guest, patient};
 use isoserver::Limits;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_uploaded_app_answers_requests() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(patient()).await;
     server.upload("notes", "iso-notes").await;
     let put = server.ask("PUT", "/run/notes/milk", "two litres").await;
     assert_eq!(put.status, 204, "{put:?}");
@@ -31,7 +31,7 @@ async fn an_uploaded_app_answers_requests() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_apps_on_one_store_see_each_others_writes_and_a_third_on_its_own_does_not() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(patient()).await;
     server.upload("one", "iso-notes").await;
     server.upload("two?store-of=one", "iso-notes").await;
     server.upload("three", "iso-notes").await;
@@ -50,7 +50,7 @@ async fn two_apps_on_one_store_see_each_others_writes_and_a_third_on_its_own_doe
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_is_torn_down_only_after_those_that_are_wired_to_it() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(patient()).await;
     server.upload("notes", "iso-notes").await;
     server.upload("front?uses=notes", "iso-relay").await;
     server.ask("PUT", "/run/front/a", "through the front").await;
@@ -74,7 +74,7 @@ async fn an_app_is_torn_down_only_after_those_that_are_wired_to_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_takes_the_place_of_the_old_one_and_keeps_its_store() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(patient()).await;
     server.upload("notes", "iso-notes").await;
     server.upload("front?uses=notes", "iso-relay").await;
     server.ask("PUT", "/run/notes/a", "kept").await;
@@ -94,7 +94,7 @@ async fn what_the_pool_does_not_take_is_refused_with_its_reason() {
     let limits = Limits {
         component: 1 << 20,
         apps: 1,
-        ..Limits::default()
+        ..patient()
     };
     let server = Server::start(limits).await;
     let refused = async |path: &str, body: Vec<u8>, status: u16, reason: &str| {
@@ -141,7 +141,7 @@ async fn what_the_pool_does_not_take_is_refused_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_stranger_exports_changes_nothing_for_those_after_it() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(patient()).await;
     for name in ["wasi:io/poll@0.2.0", "isoserver:app/kv@0.1.0"] {
         let claims = format!(
             r#"(component
@@ -160,7 +160,7 @@ async fn what_a_stranger_exports_changes_nothing_for_those_after_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apps_that_call_each_other_in_a_circle_are_told_so() {
-    let server = Server::start(Limits::default()).await;
+    let server = Server::start(patient()).await;
     server.upload("notes", "iso-notes").await;
     server.upload("one?uses=notes", "iso-relay").await;
     server.upload("two?uses=one", "iso-relay").await;

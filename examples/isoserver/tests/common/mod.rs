@@ -21,6 +21,14 @@ pub struct Server {
     address: std::net::SocketAddr,
 }
 
+/// Limits with time enough for a busy machine.
+pub fn patient() -> Limits {
+    Limits {
+        deadline: 30_000,
+        ..Limits::default()
+    }
+}
+
 /// What a server has answered.
 #[derive(Debug)]
 pub struct Answer {
