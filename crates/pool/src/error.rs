@@ -87,7 +87,10 @@ pub enum Error {
         provider: String,
     },
     /// An instance does not export what is asked of it.
-    #[error("{instance} does not export {what}; it exports {}", exports.join(", "))]
+    #[error(
+        "{instance} does not export {what}; it exports {}",
+        or_nothing(exports)
+    )]
     NotExported {
         /// The instance, or the app.
         instance: String,
@@ -221,5 +224,12 @@ impl Error {
             _ => None,
         };
         within.map_or(self, Self::origin)
+    }
+}
+
+fn or_nothing(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
     }
 }
