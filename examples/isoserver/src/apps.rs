@@ -129,9 +129,12 @@ impl Apps {
         let app = admitted.map_err(|_| Error::Defect)?;
         let app = app.map_err(Error::Refused)?;
         for (name, structure) in &app.surface().exports {
-            let name = name.parse().map_err(PoolError::from);
+            // Under a name of its own it is no interface, and nobody's import.
+            let Ok(name) = name.parse() else {
+                continue;
+            };
             let interface = Interface {
-                name: name.map_err(Error::Refused)?,
+                name,
                 structure: Some(structure.clone()),
             };
             self.pool.declare(interface).map_err(Error::Refused)?;

@@ -86,6 +86,7 @@ async fn a_new_version_takes_the_place_of_the_old_one_and_keeps_its_store() {
     let empty = wat::parse_str("(component)").unwrap();
     let refused = server.ask("PUT", "/apps/notes", empty).await;
     assert_eq!(refused.status, 422, "{refused:?}");
+    assert!(refused.body.contains("it exports nothing"), "{refused:?}");
     assert_eq!(server.get("/run/front/a").await.body, "kept");
 }
 
@@ -142,7 +143,12 @@ async fn what_the_pool_does_not_take_is_refused_with_its_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_stranger_exports_changes_nothing_for_those_after_it() {
     let server = Server::start(patient()).await;
-    for name in ["wasi:io/poll@0.2.0", "isoserver:app/kv@0.1.0"] {
+    let taken = [
+        ("wasi:io/poll@0.2.0", 201),
+        ("isoserver:app/kv@0.1.0", 422),
+        ("a-name-of-its-own", 201),
+    ];
+    for (number, (name, status)) in taken.into_iter().enumerate() {
         let claims = format!(
             r#"(component
                 (core module $m (func (export "f")))
@@ -152,7 +158,9 @@ async fn what_a_stranger_exports_changes_nothing_for_those_after_it() {
                 (export "{name}" (instance $x)))"#
         );
         let claims = wat::parse_str(claims).unwrap();
-        server.ask("PUT", "/apps/claims", claims).await;
+        let path = format!("/apps/claims-{number}");
+        let answer = server.ask("PUT", &path, claims).await;
+        assert_eq!(answer.status, status, "{name}: {answer:?}");
     }
     server.upload("notes", "iso-notes").await;
     assert_eq!(server.get("/run/notes").await.status, 200);

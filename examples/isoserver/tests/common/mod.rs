@@ -52,7 +52,7 @@ pub fn guest(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_BIN_EXE_isoserver")).with_file_name("test-components");
     let file = folder.join(format!("{name}.wasm"));
     let read = std::fs::read(&file);
-    read.unwrap_or_else(|e| panic!("{}: {e}; `cargo xtask test` builds it", file.display()))
+    read.unwrap_or_else(|e| panic!("{}: {e}; `cargo xtask build` makes it", file.display()))
 }
 
 impl Server {
