@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::kinds::Kinds;
+use crate::outlive::outlive;
 use crate::resident::Caller;
 use crate::waits::{Circle, Id, Waits};
 use crate::{Account, App, Error, Grant, Pool, Resident, Result, Token, Value};
@@ -112,7 +113,8 @@ impl Pool {
     }
 
     /// Ends a resident and frees all it has. A call in flight ends first; those
-    /// that wait for their turn, and later ones, get [`Error::Gone`].
+    /// that wait for their turn, and later ones, get [`Error::Gone`]. It ends also
+    /// if whoever asked gives up meanwhile.
     ///
     /// # Errors
     ///
@@ -131,7 +133,8 @@ impl Pool {
             }
             all.remove(&resident.id());
         }
-        resident.tear_down().await;
+        let resident = resident.clone();
+        outlive(async move { resident.tear_down().await }).await;
         Ok(())
     }
 

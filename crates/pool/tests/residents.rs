@@ -156,6 +156,22 @@ async fn what_others_are_wired_to_is_not_torn_down_before_them() {
 }
 
 #[tokio::test]
+async fn what_is_being_torn_down_ends_also_if_who_asked_gives_up() {
+    let fixture = Fixture::new();
+    let counter = fixture.counter().await;
+    let call = fixture.call(&counter, "add", 77);
+    let tear_down = fixture.pool.tear_down(&counter);
+    tokio::select! {
+        biased;
+        answer = call => panic!("that was quick: {answer:?}"),
+        done = tear_down => panic!("it did not wait: {done:?}"),
+        () = tokio::task::yield_now() => {}
+    }
+    let error = fixture.call(&counter, "add", 1).await.unwrap_err();
+    assert!(matches!(error, Error::Gone { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn what_was_torn_down_comes_back_by_no_replacement() {
     let fixture = Fixture::new();
     let (gone, counter) = (fixture.counter().await, fixture.counter().await);
