@@ -17,7 +17,7 @@ use axum::routing::{any, get, put};
 use axum::{Json, Router};
 
 use crate::hosted::Listed;
-use crate::{Apps, Result, Uploaded, Wiring, exchange};
+use crate::{Apps, Error, Result, Uploaded, Wiring, exchange};
 
 /// The routes to some apps, for a server of the embedder's own.
 pub fn router(apps: Arc<Apps>) -> Router {
@@ -40,15 +40,24 @@ async fn upload(
 ) -> Result<StatusCode> {
     let limit = apps.limits().component;
     let bytes = exchange::all_of(body, "the component", limit).await?;
-    Ok(match apps.upload(&name, bytes, wiring).await? {
+    let upload = async move { apps.upload(&name, bytes, wiring).await };
+    Ok(match to_its_end(upload).await? {
         Uploaded::New => StatusCode::CREATED,
         Uploaded::Replaced => StatusCode::NO_CONTENT,
     })
 }
 
 async fn remove(State(apps): State<Arc<Apps>>, Path(name): Path<String>) -> Result<StatusCode> {
-    apps.remove(&name).await?;
+    to_its_end(async move { apps.remove(&name).await }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Does it also if whoever asked hangs up, so that hanging up does not let the
+/// next one in while the one before is still being compiled.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(work).await.map_err(|_| Error::Defect)?
 }
 
 async fn run(State(apps): State<Arc<Apps>>, asked: HttpRequest<Body>) -> Result<HttpResponse> {
