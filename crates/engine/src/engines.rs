@@ -160,7 +160,7 @@ fn settings(kind: Kind) -> wasmtime::Config {
     config
 }
 
-/// Slots for ten thousand small instances.
+/// Slots for ten thousand small instances, of which no component takes many.
 fn dense() -> PoolingAllocationConfig {
     const INSTANCES: u32 = 10_000;
     let mut pool = PoolingAllocationConfig::new();
@@ -169,6 +169,9 @@ fn dense() -> PoolingAllocationConfig {
         .total_memories(INSTANCES)
         .total_tables(2 * INSTANCES)
         .total_stacks(INSTANCES)
+        .max_memories_per_component(4)
+        .max_tables_per_component(16)
+        .max_core_instances_per_component(64)
         .max_memory_size(64 << 20)
         .linear_memory_keep_resident(64 << 10);
     pool

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::WasmBacktrace;
+use wasmtime::component::ResourceTableError;
 
 use crate::limiter::MemoryExhausted;
 
@@ -52,6 +53,17 @@ pub enum Error {
     /// The guest's fuel ran out.
     #[error("out of fuel")]
     Fuel,
+    /// The guest wanted more handles than it may have.
+    #[error("out of handles: it has as many as it may have, and drops none")]
+    Handles,
+    /// A call would have passed more bytes than the guest may have itself, or
+    /// than 128 MiB.
+    #[error("a call passes more than the instance's memory may hold, or more than 128 MiB")]
+    Passing,
+    /// The guest gave what is no value of the type that it has promised, or an
+    /// address outside of its memory.
+    #[error("{0}")]
+    Malformed(String),
     /// The guest ended its own process.
     #[error("it called exit({0})")]
     Exit(i32),
@@ -106,9 +118,26 @@ impl std::fmt::Display for Trap {
 #[error("deadline of {0:?} passed")]
 pub(crate) struct DeadlinePassed(pub Duration);
 
+/// Says of an error that a value could not be passed as it stands in the
+/// guest. Put it around one as its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("what it passed is no value of its type")]
+pub struct Malformed;
+
+/// What the engine says when there are too many handles; it has no type for it.
+const NO_HANDLE: &str = "cannot allocate another handle";
+/// The same when too much is passed.
+const NO_PASSING: &str = "too much data is being copied";
+/// The same when results, or more parameters than have core values, are nowhere.
+const NOWHERE: [&str; 3] = [
+    "pointer out of bounds",
+    "pointer not aligned",
+    "pointer size overflow",
+];
+
 impl Error {
-    /// Tells a failed call's reason apart: memory, deadline, fuel, exit, trap,
-    /// or a host function's own error.
+    /// Tells a failed call's reason apart: memory, deadline, fuel, handles, exit,
+    /// trap, a value that is none, or a host function's own error.
     #[must_use]
     pub fn of_call(error: &wasmtime::Error) -> Self {
         if let Some(&MemoryExhausted { limit, wanted }) = error.downcast_ref() {
@@ -129,6 +158,24 @@ impl Error {
                 reason: trap.to_string(),
                 backtrace: backtrace(error),
             }),
+            None => Self::untrapped(error),
+        }
+    }
+
+    fn untrapped(error: &wasmtime::Error) -> Self {
+        let says = |words| error.root_cause().to_string().starts_with(words);
+        let full = error.downcast_ref::<ResourceTableError>();
+        if says(NO_HANDLE) || matches!(full, Some(ResourceTableError::Full)) {
+            return Self::Handles;
+        }
+        if says(NO_PASSING) {
+            return Self::Passing;
+        }
+        match error.downcast_ref::<Malformed>() {
+            Some(_) => Self::Malformed(causes(error)),
+            None if NOWHERE.into_iter().any(says) => {
+                Self::Malformed(format!("{Malformed}: {}", causes(error)))
+            }
             None => Self::Host(causes(error)),
         }
     }
@@ -138,7 +185,11 @@ impl Error {
     pub fn is_exhaustion(&self) -> bool {
         matches!(
             self,
-            Self::Deadline { .. } | Self::Memory { .. } | Self::Fuel
+            Self::Deadline { .. }
+                | Self::Memory { .. }
+                | Self::Fuel
+                | Self::Handles
+                | Self::Passing
         )
     }
 }

@@ -40,7 +40,7 @@ mod ticker;
 
 pub use budget::Budget;
 pub use engines::{Compiled, Config, Engines};
-pub use error::{Error, Raised, Trap};
+pub use error::{Error, Malformed, Raised, Trap};
 pub use meter::{Fuel, WhenEmpty};
 pub use profile::{Allocation, Kind, Profile};
 pub use purse::{Amounts, Purse};

@@ -71,8 +71,10 @@ impl Store {
     /// A store whose guest can reach nothing.
     #[must_use]
     pub fn new(compiled: &Compiled, budget: Budget) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(budget.handles);
         let state = State {
-            table: ResourceTable::new(),
+            table,
             wasi: WasiCtx::builder().build(),
             extensions: Extensions::default(),
             limiter: Limiter::new(budget.memory),
@@ -81,6 +83,8 @@ impl Store {
         };
         let mut inner = wasmtime::Store::new(compiled.engine(), state);
         inner.limiter(|state| &mut state.limiter);
+        inner.set_max_component_handles(budget.handles);
+        inner.set_hostcall_fuel(budget.passing());
         inner.set_epoch_deadline(1);
         inner.epoch_deadline_callback(|store| match store.data().deadline {
             Some((at, limit)) if Instant::now() >= at => {

@@ -99,6 +99,14 @@ pub enum Error {
         /// The functions that it does export.
         exports: Vec<String>,
     },
+    /// What a function is called with is not what it takes.
+    #[error("{instance} is called with what it does not take: {difference}")]
+    Arguments {
+        /// The instance.
+        instance: String,
+        /// Where an argument differs.
+        difference: Box<Difference>,
+    },
     /// A token's provider is no instance, so there is nothing to call.
     #[error("{provider} is a part of the host; only instances can be called")]
     NotCallable {
@@ -153,9 +161,6 @@ pub enum Error {
         /// The resident that it is of.
         home: String,
     },
-    /// An instance has as many handles as it may have.
-    #[error("the instance has as many handles as it may have; it must drop some first")]
-    Handles,
     /// A resource that belongs to no call.
     #[error("a resource is not where it should be; please report this")]
     Astray,

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use vesicle_engine::State;
+use vesicle_engine::{Error as EngineError, State};
 use vesicle_membrane::Seal;
 use wasmtime::component::{Resource as Entry, ResourceAny};
 
@@ -160,7 +160,7 @@ pub(crate) fn out_of_caller(state: &mut State, arguments: &mut [Value]) -> Resul
 ///
 /// # Errors
 ///
-/// [`Error::Handles`] where that has too many already.
+/// [`EngineError::Handles`] where that has too many already.
 pub(crate) fn into_caller(state: &mut State, results: &mut [Value]) -> Result<()> {
     each(results, &mut |value| match value {
         Value::Own(resource) => {
@@ -178,7 +178,7 @@ pub(crate) fn into_caller(state: &mut State, results: &mut [Value]) -> Result<()
 /// # Errors
 ///
 /// [`Error::Revoked`], [`Error::HandedOver`], [`Error::Left`],
-/// [`Error::Handles`].
+/// [`EngineError::Handles`].
 pub(crate) fn into_callee(
     callee: &Resident,
     life: u64,
@@ -201,8 +201,8 @@ pub(crate) fn into_callee(
         }
         _ => Ok(()),
     })?;
-    let mut lent = Vec::new();
-    each(arguments, &mut |value| {
+    let mut entered = Entered::default();
+    let done = each(arguments, &mut |value| {
         let (resource, is_lent) = match value {
             Value::Own(resource) => (resource, false),
             Value::Borrow(resource) => (resource, true),
@@ -211,9 +211,11 @@ pub(crate) fn into_callee(
         let proxy = resource.proxy()?.clone();
         if !proxy.held.home.is(callee) {
             *resource = moved_in(state, proxy)?;
-            if is_lent {
-                lent.push(imported(resource)?);
-            }
+            let entries = match is_lent {
+                true => &mut entered.lent,
+                false => &mut entered.given,
+            };
+            entries.push(imported(resource)?);
             return Ok(());
         }
         let mut any = proxy.held.any();
@@ -222,12 +224,37 @@ pub(crate) fn into_callee(
             false => any.take(),
         };
         let home = proxy.held.home.name();
-        *resource = Resource::exported(found.ok_or_else(|| Error::HandedOver {
+        let found = found.ok_or_else(|| Error::HandedOver {
             home: home.to_owned(),
-        })?);
+        })?;
+        if !is_lent {
+            entered.home.push(found);
+        }
+        *resource = Resource::exported(found);
         Ok(())
-    })?;
-    Ok(lent)
+    });
+    match done {
+        Ok(()) => Ok(entered.lent),
+        Err(error) => {
+            // The guest never learns of those that came over before.
+            let Entered { lent, given, home } = entered;
+            give_back(state, lent);
+            give_back(state, given);
+            home.into_iter()
+                .for_each(|any| callee.leave_behind(life, any));
+            Err(error)
+        }
+    }
+}
+
+/// What has come into a store for a call.
+#[derive(Default)]
+struct Entered {
+    /// The entries of what is lent, and of what is given.
+    lent: Vec<u32>,
+    given: Vec<u32>,
+    /// What has come home.
+    home: Vec<ResourceAny>,
 }
 
 /// Takes the results of a call out of the store that was called.
@@ -287,7 +314,7 @@ pub(crate) fn dropped(state: &mut State, index: u32) -> Option<Resident> {
 
 fn moved_in(state: &mut State, proxy: Proxy) -> Result<Resource> {
     let kind = proxy.held.kind;
-    let entry = state.table.push(proxy).map_err(|_| Error::Handles)?;
+    let entry = state.table.push(proxy).map_err(|_| EngineError::Handles)?;
     Ok(Resource::imported(entry.rep(), kind))
 }
 

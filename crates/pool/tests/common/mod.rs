@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod den;
+
 use vesicle_engine::{Config, Engines};
 use vesicle_pool::{
     Account, Admission, App, Error, Grant, Interface, Pool, Resident, Token, Value,
