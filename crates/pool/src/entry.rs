@@ -10,14 +10,16 @@ use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, TypedFunc};
 use wasmtime::{Result, Store};
 
 use crate::Value;
-use crate::canonical::{FLAT_RESULTS, Flat, InMemory, Passed, parameters};
+use crate::canonical::{FLAT_PARAMETERS, FLAT_RESULTS, Flat, InMemory, Passed, Placed, parameters};
 
 /// How many core values the parameters of a function have, and its results.
-/// More than may be passed as such count as one more than that.
+/// More than may ever be passed as such count as one more than that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub parameters: usize,
     pub results: usize,
+    /// Whether it is an async function.
+    pub waits: bool,
 }
 
 /// A function that can be called.
@@ -57,6 +59,10 @@ pub(crate) fn entry(
     store: &Store<State>,
     counts: Counts,
 ) -> Result<Box<dyn Entry>> {
+    if counts.waits && (FLAT_RESULTS + 1..=FLAT_PARAMETERS).contains(&counts.results) {
+        let told = "an async function that gives more than one core value is called by bindings";
+        return Err(wasmtime::Error::msg(told));
+    }
     match counts.results {
         0 => by_parameters::<Flat<0>>(function, store, counts),
         1 => by_parameters::<Flat<1>>(function, store, counts),
@@ -69,6 +75,6 @@ where
     R: Passed + ComponentNamedList + Lift + 'static,
 {
     parameters!(counts.parameters, N => Ok(Box::new(function.typed::<Flat<N>, R>(store)?)), _ => {
-        Err(wasmtime::Error::msg("more parameters than can be passed"))
+        Ok(Box::new(function.typed::<Placed, R>(store)?))
     })
 }

@@ -85,8 +85,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`Error::NotCallable`], [`Error::NotExported`], or what stopped the
-    /// call.
+    /// [`Error::NotCallable`], [`Error::NotExported`], [`Error::Arguments`] for
+    /// arguments that are not of its types, or what stopped the call.
     pub async fn call(
         &self,
         token: &Token,
@@ -94,9 +94,15 @@ impl Pool {
         arguments: &[Value],
         grant: Grant,
     ) -> Result<Vec<Value>> {
-        let function = token.provider.function(token.interface(), function)?;
+        let callee = token.provider.function(token.interface(), function)?;
+        let structure = token.interface.structure.as_ref();
+        let taken = structure.map_or(Ok(()), |it| it.takes(function, arguments));
+        taken.map_err(|difference| Error::Arguments {
+            instance: token.provider.name().to_owned(),
+            difference: Box::new(difference),
+        })?;
         let caller = Caller::host(grant.fuel.clone());
-        grant.cover(function.call(caller, arguments.to_vec())).await
+        grant.cover(callee.call(caller, arguments.to_vec())).await
     }
 
     /// Puts a new instance in the place of a resident's, behind the same
@@ -112,9 +118,16 @@ impl Pool {
         resident.replace(&self.residents, wired).await
     }
 
-    /// Ends a resident and frees all it has. A call in flight ends first; those
-    /// that wait for their turn, and later ones, get [`Error::Gone`]. It ends also
-    /// if whoever asked gives up meanwhile.
+    /// Ends a resident and frees all it has: the store with its memory, and what
+    /// it was wired to. Tokens and resources of it that somebody still has are
+    /// worth nothing from then on, and cost a few bytes.
+    ///
+    /// A call in flight ends first, well or badly, within the budget of the
+    /// resident's account; one that has neither a deadline nor fuel may keep the
+    /// resident for ever. That is so also where whoever made it has given up or
+    /// had its token taken back. Calls that wait for their turn, and later ones,
+    /// get [`Error::Gone`], and so does a replacement that is under way.
+    /// It ends also if whoever asked gives up meanwhile.
     ///
     /// # Errors
     ///
@@ -122,7 +135,9 @@ impl Pool {
     pub async fn tear_down(&self, resident: &Resident) -> Result<()> {
         {
             let mut all = self.residents.all();
-            let needs = |other: &&Resident| other.relies_on().any(|it| it.id() == resident.id());
+            let needs = |other: &&Resident| {
+                other.id() != resident.id() && other.relies_on().any(|it| it.id() == resident.id())
+            };
             let dependants = all.values().filter(needs);
             let dependants: Vec<_> = dependants.map(|it| it.name().to_owned()).collect();
             if !dependants.is_empty() {

@@ -6,6 +6,7 @@
 
 mod passing;
 mod shape;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -67,6 +67,26 @@ impl Value {
         Self::Result(Err(value.map(Box::new)))
     }
 
+    /// The name that WIT has for its type, if it is a scalar or a string.
+    pub(crate) fn scalar(&self) -> Option<&'static str> {
+        match self {
+            Self::Bool(_)
+            | Self::U8(_)
+            | Self::U16(_)
+            | Self::U32(_)
+            | Self::U64(_)
+            | Self::S8(_)
+            | Self::S16(_)
+            | Self::S32(_)
+            | Self::S64(_)
+            | Self::F32(_)
+            | Self::F64(_)
+            | Self::Char(_)
+            | Self::String(_) => self.word().rsplit(' ').next(),
+            _ => None,
+        }
+    }
+
     /// What it is, for errors.
     pub(crate) fn word(&self) -> &'static str {
         match self {

@@ -1,7 +1,8 @@
 //! Out of a guest: from core values and memory.
 //!
 //! Invariants: nothing is read beyond the memory, whatever a guest has put
-//! there; what is copied out counts against the engine's limit for one call.
+//! there; what is copied out counts against the engine's limit for one call
+//! before the host has room for it. Bits of flags that have no name are left.
 
 use std::slice::Iter;
 
@@ -10,7 +11,7 @@ use wasmtime::component::__internal::{InterfaceType, LiftContext};
 use wasmtime::component::{ComponentType as _, Lift, ResourceAny, ResourceDynamic};
 use wasmtime::{Result, ValRaw};
 
-use super::{Case, case, fields, length};
+use super::{Case, case, fields, length, named, place};
 use crate::{Resource, Value};
 
 /// Where the next value is.
@@ -33,7 +34,9 @@ impl Source<'_> {
                 let bytes = within(context, *at, size)?;
                 *at += size;
                 let mut word = [0; 8];
-                word[..size].copy_from_slice(bytes);
+                let part = word.get_mut(..size);
+                part.ok_or_else(|| wrong("more than a core value"))?
+                    .copy_from_slice(bytes);
                 Ok(ValRaw::u64(u64::from_le_bytes(word)))
             }
         }
@@ -43,7 +46,7 @@ impl Source<'_> {
     fn inside(&mut self, abi: &CanonicalAbiInfo) -> Option<Self> {
         match self {
             Self::Flat(_) => None,
-            Self::Memory(at) => Some(Self::Memory(abi.next_field32_size(at))),
+            Self::Memory(at) => Some(Self::Memory(place(abi, at))),
         }
     }
 }
@@ -73,8 +76,21 @@ pub(super) fn all(
         }
         within(context, at, abi.size32 as usize)?;
     }
-    let fields = fields(types, ty)?;
-    fields.map(|ty| value(context, ty, &mut source)).collect()
+    sequence(context, fields(types, ty)?, &mut source)
+}
+
+/// Values that follow one another. There is room for just as many.
+fn sequence(
+    context: &mut LiftContext<'_>,
+    types: impl ExactSizeIterator<Item = InterfaceType>,
+    source: &mut Source<'_>,
+) -> Result<Vec<Value>> {
+    context.consume_fuel_array(types.len(), size_of::<Value>())?;
+    let mut values = Vec::with_capacity(types.len());
+    for ty in types {
+        values.push(value(context, ty, source)?);
+    }
+    Ok(values)
 }
 
 /// All parameters, or results, in memory that begins where some bytes do.
@@ -115,21 +131,18 @@ fn parts(
         }
         InterfaceType::List(index) => list(context, types[index].element, source)?,
         InterfaceType::Record(_) | InterfaceType::Tuple(_) => {
-            let fields = fields(types, ty)?;
-            context.consume_fuel_array(fields.len(), size_of::<Value>())?;
-            let fields = fields.map(|ty| value(context, ty, source));
-            Value::Record(fields.collect::<Result<_>>()?)
+            Value::Record(sequence(context, fields(types, ty)?, source)?)
         }
         InterfaceType::FixedLengthList(index) => {
-            let (element, count) = (types[index].element, types[index].size);
-            context.consume_fuel_array(count as usize, size_of::<Value>())?;
-            let items = (0..count).map(|_| value(context, element, source));
-            Value::List(items.collect::<Result<_>>()?)
+            let (element, count) = (types[index].element, types[index].size as usize);
+            let elements = (0..count).map(|_| element);
+            Value::List(sequence(context, elements, source)?)
         }
-        InterfaceType::Flags(_) => {
-            let (count, size) = length(abi);
-            let words = (0..count).map(|_| Ok(source.raw(context, size)?.get_u32()));
-            Value::Flags(words.collect::<Result<_>>()?)
+        InterfaceType::Flags(index) => {
+            let ((count, size), flags) = (length(abi), types[index].names.len());
+            context.consume_fuel_array(count, size_of::<u32>())?;
+            let word = |at| Ok(source.raw(context, size)?.get_u32() & named(flags, at));
+            Value::Flags((0..count).map(word).collect::<Result<_>>()?)
         }
         InterfaceType::Variant(_)
         | InterfaceType::Enum(_)
@@ -188,10 +201,12 @@ fn list(
         context.consume_fuel(size)?;
         return Ok(Value::Bytes(bytes.to_vec()));
     }
-    context.consume_fuel_array(count, size_of::<Value>())?;
-    let mut source = Source::Memory(address);
-    let items = (0..count).map(|_| value(context, element, &mut source));
-    Ok(Value::List(items.collect::<Result<_>>()?))
+    let elements = (0..count).map(|_| element);
+    Ok(Value::List(sequence(
+        context,
+        elements,
+        &mut Source::Memory(address),
+    )?))
 }
 
 fn variant(

@@ -12,7 +12,7 @@ use wasmtime::component::__internal::{InterfaceType, LowerContext};
 use wasmtime::component::{Lower, ResourceDynamic};
 use wasmtime::{Result, ValRaw};
 
-use super::{Case, case, fields, length};
+use super::{Case, case, fields, length, named, place};
 use crate::Value;
 use crate::resource::Handle;
 
@@ -35,8 +35,10 @@ impl Destination<'_> {
             }
             Self::Memory(at) => {
                 let room = context.as_slice_mut().get_mut(*at..*at + size);
-                room.ok_or_else(|| wrong("pointer out of bounds of memory"))?
-                    .copy_from_slice(&bits.to_le_bytes()[..size]);
+                let room = room.ok_or_else(|| wrong("pointer out of bounds of memory"))?;
+                let bytes = bits.to_le_bytes();
+                let bytes = bytes.get(..size);
+                room.copy_from_slice(bytes.ok_or_else(|| wrong("more than a core value"))?);
                 *at += size;
             }
         }
@@ -47,7 +49,7 @@ impl Destination<'_> {
     fn inside(&mut self, abi: &CanonicalAbiInfo) -> Option<Self> {
         match self {
             Self::Flat(_) => None,
-            Self::Memory(at) => Some(Self::Memory(abi.next_field32_size(at))),
+            Self::Memory(at) => Some(Self::Memory(place(abi, at))),
         }
     }
 }
@@ -77,6 +79,18 @@ pub(super) fn all<T>(
         value(context, ty, item, &mut destination)?;
     }
     Ok(())
+}
+
+/// All parameters, where the guest's allocator puts them.
+pub(super) fn placed<T>(
+    context: &mut LowerContext<'_, T>,
+    ty: InterfaceType,
+    values: &[Value],
+) -> Result<usize> {
+    let abi = context.types.canonical_abi(&ty);
+    let address = context.realloc(0, 0, abi.align32, abi.size32 as usize)?;
+    all(context, ty, values, Destination::Memory(address))?;
+    Ok(address)
 }
 
 fn value<T>(
@@ -116,12 +130,15 @@ fn parts<T>(
             let elements = (0..list.size as usize).map(|_| list.element);
             sequence(context, elements, values, destination)
         }
-        (InterfaceType::Flags(_), Value::Flags(words)) => {
-            let (count, size) = length(abi);
+        (InterfaceType::Flags(index), Value::Flags(words)) => {
+            let ((count, size), flags) = (length(abi), types[index].names.len());
             if words.len() != count {
                 return Err(other("flags of another length", found));
             }
-            for word in words {
+            for (at, word) in words.iter().enumerate() {
+                if word & !named(flags, at) != 0 {
+                    return Err(other("flags that have a name", found));
+                }
                 destination.put(context, u64::from(*word), size)?;
             }
             Ok(())

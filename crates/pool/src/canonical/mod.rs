@@ -5,9 +5,11 @@
 //! are those of the component, walked when a value passes, and a list of bytes
 //! passes as one.
 //!
-//! Invariants: [`Flat`] and [`InMemory`] pass for the parameters or results of a
-//! function only where it passes them in just that way. Every address from a
-//! guest is checked against its memory before it is read.
+//! Invariants: [`Flat`], [`InMemory`] and [`Placed`] pass for the parameters or
+//! results of a function only where it passes them in just that way. Every
+//! address from a guest is checked against its memory before it is read. What is
+//! wrong with a guest's value is an error that says [`Malformed`], never a panic.
+//! Types are at most a hundred deep: the validator sees to it.
 
 mod case;
 mod lift;
@@ -15,6 +17,7 @@ mod lower;
 
 use std::mem::MaybeUninit;
 
+use vesicle_engine::Malformed;
 use wasmtime::ValRaw;
 use wasmtime::component::__internal::{
     CanonicalAbiInfo, ComponentTypes, InstanceType, InterfaceType, LiftContext, LowerContext,
@@ -39,11 +42,29 @@ pub(crate) struct Flat<const N: usize>(pub Vec<Value>);
 /// they are more than `MOST` core values.
 pub(crate) struct InMemory<const MOST: usize>(pub Vec<Value>);
 
+/// The parameters of a guest's function that are passed in memory, for which
+/// the guest's allocator gives room.
+pub(crate) struct Placed(pub Vec<Value>);
+
 /// How parameters or results are passed.
 pub(crate) trait Passed: From<Vec<Value>> + Into<Vec<Value>> + Send + Sync {}
 
 impl<const N: usize> Passed for Flat<N> {}
 impl<const MOST: usize> Passed for InMemory<MOST> {}
+
+impl Passed for Placed {}
+
+impl From<Vec<Value>> for Placed {
+    fn from(values: Vec<Value>) -> Self {
+        Self(values)
+    }
+}
+
+impl From<Placed> for Vec<Value> {
+    fn from(placed: Placed) -> Self {
+        placed.0
+    }
+}
 
 impl<const N: usize> From<Vec<Value>> for Flat<N> {
     fn from(values: Vec<Value>) -> Self {
@@ -118,6 +139,27 @@ fn length(abi: &CanonicalAbiInfo) -> (usize, usize) {
     (size.div_ceil(4), size.min(4))
 }
 
+/// The bits of a word of flags that stand for a flag.
+fn named(count: usize, word: usize) -> u32 {
+    match count.saturating_sub(32 * word) {
+        0 => 0,
+        rest if rest < 32 => (1 << rest) - 1,
+        _ => u32::MAX,
+    }
+}
+
+/// Where a value begins that comes no earlier than `at`, which moves behind it.
+/// An address is less than 2^33, so nothing overflows.
+fn place(abi: &CanonicalAbiInfo, at: &mut usize) -> usize {
+    let begin = at.next_multiple_of(abi.align32 as usize);
+    *at = begin + abi.size32 as usize;
+    begin
+}
+
+fn malformed(error: wasmtime::Error) -> wasmtime::Error {
+    error.context(Malformed)
+}
+
 // SAFETY: `Lower` is a list of `ValRaw`, and `typecheck` lets pass only what is
 // as many core values.
 unsafe impl<const N: usize> ComponentType for Flat<N> {
@@ -144,7 +186,8 @@ unsafe impl<const N: usize> Lift for Flat<N> {
         ty: InterfaceType,
         source: &Self::Lower,
     ) -> wasmtime::Result<Self> {
-        lift::all(context, ty, Source::Flat(source.iter())).map(Self)
+        let lifted = lift::all(context, ty, Source::Flat(source.iter()));
+        lifted.map(Self).map_err(malformed)
     }
 
     fn linear_lift_from_memory(
@@ -152,7 +195,8 @@ unsafe impl<const N: usize> Lift for Flat<N> {
         ty: InterfaceType,
         bytes: &[u8],
     ) -> wasmtime::Result<Self> {
-        lift::all_at(context, ty, bytes).map(Self)
+        let lifted = lift::all_at(context, ty, bytes);
+        lifted.map(Self).map_err(malformed)
     }
 }
 
@@ -166,7 +210,8 @@ unsafe impl<const N: usize> Lower for Flat<N> {
     ) -> wasmtime::Result<()> {
         // SAFETY: an array of what may be uninitialised may be uninitialised.
         let slots = unsafe { &mut *destination.as_mut_ptr().cast::<[MaybeUninit<ValRaw>; N]>() };
-        lower::all(context, ty, &self.0, Destination::Flat(slots.iter_mut()))
+        let lowered = lower::all(context, ty, &self.0, Destination::Flat(slots.iter_mut()));
+        lowered.map_err(malformed)
     }
 
     fn linear_lower_to_memory<T>(
@@ -175,7 +220,7 @@ unsafe impl<const N: usize> Lower for Flat<N> {
         ty: InterfaceType,
         offset: usize,
     ) -> wasmtime::Result<()> {
-        lower::all(context, ty, &self.0, Destination::Memory(offset))
+        lower::all(context, ty, &self.0, Destination::Memory(offset)).map_err(malformed)
     }
 }
 
@@ -214,7 +259,8 @@ unsafe impl<const MOST: usize> Lift for InMemory<MOST> {
         ty: InterfaceType,
         bytes: &[u8],
     ) -> wasmtime::Result<Self> {
-        lift::all_at(context, ty, bytes).map(Self)
+        let lifted = lift::all_at(context, ty, bytes);
+        lifted.map(Self).map_err(malformed)
     }
 }
 
@@ -235,6 +281,45 @@ unsafe impl<const MOST: usize> Lower for InMemory<MOST> {
         ty: InterfaceType,
         offset: usize,
     ) -> wasmtime::Result<()> {
-        lower::all(context, ty, &self.0, Destination::Memory(offset))
+        lower::all(context, ty, &self.0, Destination::Memory(offset)).map_err(malformed)
+    }
+}
+
+// SAFETY: `Lower` is the one core value that is passed, an address, and
+// `typecheck` lets pass only what is passed so.
+unsafe impl ComponentType for Placed {
+    type Lower = [ValRaw; 1];
+    const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
+
+    fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> wasmtime::Result<()> {
+        InMemory::<FLAT_PARAMETERS>::typecheck(ty, types)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl ComponentNamedList for Placed {}
+
+// SAFETY: `destination` is written, or it is an error. The engine has checked
+// that there is as much room as was asked for, and that it is aligned.
+unsafe impl Lower for Placed {
+    fn linear_lower_to_flat<T>(
+        &self,
+        context: &mut LowerContext<'_, T>,
+        ty: InterfaceType,
+        destination: &mut MaybeUninit<Self::Lower>,
+    ) -> wasmtime::Result<()> {
+        let lowered = lower::placed(context, ty, &self.0);
+        let address = lowered.map_err(malformed)?;
+        destination.write([ValRaw::u64(address as u64)]);
+        Ok(())
+    }
+
+    fn linear_lower_to_memory<T>(
+        &self,
+        _: &mut LowerContext<'_, T>,
+        _: InterfaceType,
+        _: usize,
+    ) -> wasmtime::Result<()> {
+        Err(wasmtime::Error::msg("passed by its address"))
     }
 }

@@ -1,8 +1,10 @@
 //! How what a function takes and gives is passed from store to store.
 
-use super::Structure;
 use super::shape::Shape;
-use crate::canonical::{FLAT_PARAMETERS, FLAT_RESULTS};
+use super::values::unlike_all;
+use super::{Difference, Structure};
+use crate::Value;
+use crate::canonical::FLAT_PARAMETERS;
 use crate::entry::Counts;
 
 /// Whether a function's result has room for an error of whoever answers it.
@@ -57,19 +59,43 @@ impl Structure {
         }
     }
 
+    /// What is wrong with the arguments of a call.
+    ///
+    /// # Errors
+    ///
+    /// The first place where one is not of the type that is wanted.
+    pub(crate) fn takes(&self, function: &str, arguments: &[Value]) -> Result<(), Difference> {
+        let Some(shape) = self.functions.get(function) else {
+            return Ok(());
+        };
+        let wanted = shape.parts.iter().filter(|(name, _)| name != "result");
+        let (path, wanted, found) = match unlike_all(wanted, arguments) {
+            None => return Ok(()),
+            Some(unlike) => unlike,
+        };
+        Err(Difference {
+            function: function.to_owned(),
+            path,
+            wanted,
+            found,
+        })
+    }
+
     /// How many core values a function takes and gives.
     pub(crate) fn counts(&self, function: &str) -> Counts {
         let Some(shape) = self.functions.get(function) else {
             return Counts {
                 parameters: 0,
                 results: 0,
+                waits: false,
             };
         };
         let parameters = shape.parts.iter().filter(|(name, _)| name != "result");
         let parameters: usize = parameters.map(|(_, part)| flat(part)).sum();
         Counts {
             parameters: parameters.min(FLAT_PARAMETERS + 1),
-            results: result(shape).map_or(0, flat).min(FLAT_RESULTS + 1),
+            results: result(shape).map_or(0, flat).min(FLAT_PARAMETERS + 1),
+            waits: shape.word == "async func",
         }
     }
 }
