@@ -14,7 +14,7 @@ mod alive;
 mod function;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Mutex as Turn;
@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     kinds: Arc<Kinds>,
     /// How many instances have been behind it.
     lives: AtomicU64,
+    /// Whether it is being torn down, or has been.
+    is_leaving: AtomicBool,
     /// Its resources that nobody holds any more, each with its life.
     left_behind: Mutex<Vec<(u64, ResourceAny)>>,
 }
@@ -98,6 +100,7 @@ impl Resident {
                 waits: Arc::clone(&pool.waits),
                 kinds: Arc::clone(&pool.kinds),
                 lives: AtomicU64::new(1),
+                is_leaving: AtomicBool::new(false),
                 left_behind: Mutex::default(),
                 pool: Arc::downgrade(pool),
             }),
@@ -206,7 +209,9 @@ impl Resident {
 
     /// Notes that nobody holds one of its resources any more.
     pub(crate) fn leave_behind(&self, life: u64, any: ResourceAny) {
-        self.inner.left_behind().push((life, any));
+        if !self.inner.is_leaving() {
+            self.inner.left_behind().push((life, any));
+        }
     }
 
     pub(crate) fn has_left_behind(&self) -> bool {
@@ -255,7 +260,7 @@ impl Resident {
         let life = self.inner.lives.fetch_add(1, Ordering::Relaxed);
         let alive = Alive::new(&wired, *id, life, account, places).await?;
         let mut life = self.inner.turn.lock().await;
-        if matches!(*life, Life::TornDown) {
+        if self.inner.is_leaving() {
             return Err(self.gone());
         }
         let needed = residents(&wired).into_iter();
@@ -270,7 +275,9 @@ impl Resident {
 
     /// Lets a call in flight end, and frees everything.
     pub(crate) async fn tear_down(&self) {
+        self.inner.is_leaving.store(true, Ordering::SeqCst);
         *self.inner.turn.lock().await = Life::TornDown;
+        self.inner.left_behind().clear();
         let mut wired = self
             .inner
             .wired
@@ -283,6 +290,10 @@ impl Resident {
 impl Inner {
     pub fn account(&self) -> &Account {
         &self.account
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::SeqCst)
     }
 
     fn left_behind(&self) -> MutexGuard<'_, Vec<(u64, ResourceAny)>> {
@@ -299,14 +310,14 @@ impl Inner {
     ) -> Result<W::Output> {
         let slot = work.slot();
         let alive = match life {
-            Life::Alive(alive) => alive,
+            Life::Alive(alive) if !self.is_leaving() => alive,
             Life::Poisoned(reason) => {
                 return Err(Error::Poisoned {
                     instance: self.name.to_string(),
                     reason: reason.clone(),
                 });
             }
-            Life::TornDown => return Err(Resident::from(self).gone()),
+            Life::Alive(_) | Life::TornDown => return Err(Resident::from(self).gone()),
         };
         let done = work.run(self, alive).await;
         if self.left_behind.lock().is_ok_and(|left| !left.is_empty()) {
