@@ -29,6 +29,7 @@
 
 mod budget;
 mod cache;
+mod deadline;
 mod engines;
 mod error;
 mod limiter;
@@ -39,6 +40,7 @@ mod store;
 mod ticker;
 
 pub use budget::Budget;
+pub use deadline::within;
 pub use engines::{Compiled, Config, Engines};
 pub use error::{Error, Malformed, Raised, Trap};
 pub use meter::{Fuel, WhenEmpty};

@@ -2,12 +2,14 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::time::Instant;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
 use wasmtime::{AsContext, AsContextMut, StoreContext, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::deadline::within;
 use crate::engines::Compiled;
 use crate::error::DeadlinePassed;
 use crate::limiter::Limiter;
@@ -17,7 +19,27 @@ use crate::{Budget, Error, Purse, Result};
 
 /// Values of the host that travel with a store, one of each type.
 #[derive(Default)]
-pub struct Extensions(HashMap<TypeId, Box<dyn Any + Send>>);
+pub struct Extensions(HashMap<TypeId, Box<dyn Any + Send>, BuildHasherDefault<OfType>>);
+
+/// The hash of a type's identity, which is one already.
+#[derive(Default)]
+struct OfType(u64);
+
+impl Hasher for OfType {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, part: u64) {
+        self.0 = part;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 impl Extensions {
     /// Puts a value in, in the place of another of its type.
@@ -48,7 +70,8 @@ pub struct State {
     pub extensions: Extensions,
     limiter: Limiter,
     pub(crate) meter: Option<Meter>,
-    deadline: Option<(Instant, std::time::Duration)>,
+    /// How long the call under way may take, and since when that counts.
+    deadline: Option<(Duration, Option<Instant>)>,
 }
 
 impl WasiView for State {
@@ -86,15 +109,16 @@ impl Store {
         inner.set_max_component_handles(budget.handles);
         inner.set_hostcall_fuel(budget.passing());
         inner.set_epoch_deadline(1);
-        inner.epoch_deadline_callback(|store| match store.data().deadline {
-            Some((at, limit)) if Instant::now() >= at => {
-                Err(wasmtime::Error::from(DeadlinePassed(limit)))
+        inner.epoch_deadline_callback(|mut store| {
+            if let Some((limit, began)) = &mut store.data_mut().deadline {
+                let since = began.get_or_insert_with(Instant::now).elapsed();
+                if since >= *limit {
+                    return Err(wasmtime::Error::from(DeadlinePassed(*limit)));
+                }
             }
             // Tokio's own yield lets timers and sockets have their turn too.
-            _ => Ok(UpdateDeadline::YieldCustom(
-                1,
-                Box::pin(tokio::task::yield_now()),
-            )),
+            let yielded = Box::pin(tokio::task::yield_now());
+            Ok(UpdateDeadline::YieldCustom(1, yielded))
         });
         if compiled.kind().metered {
             inner.data_mut().meter = Some(Meter::new(Fuel {
@@ -141,8 +165,8 @@ impl Store {
         self.inner.data().limiter.peak()
     }
 
-    /// Runs guest code: the deadline of the budget starts now and counts
-    /// waiting too, and the epoch advances while the guest computes.
+    /// Runs guest code: the deadline of the budget starts within a tick of now
+    /// and counts waiting too, and the epoch advances while the guest computes.
     ///
     /// # Errors
     ///
@@ -151,28 +175,27 @@ impl Store {
         &mut self,
         work: impl AsyncFnOnce(&mut wasmtime::Store<State>) -> wasmtime::Result<R>,
     ) -> Result<R> {
-        let deadline = self
-            .budget
-            .deadline
-            .map(|limit| (Instant::now() + limit, limit));
-        self.inner.data_mut().deadline = deadline;
+        let limit = self.budget.deadline;
+        self.inner.data_mut().deadline = limit.map(|limit| (limit, None));
         let ticker = self.ticker.clone();
+        let is_metered = self.inner.data().meter.is_some();
         let inner = &mut self.inner;
         let work = ticker.watch(async {
+            if !is_metered {
+                return work(inner).await;
+            }
             meter::begin(inner).await?;
             let done = work(inner).await;
             meter::end(inner);
             done
         });
-        let done = match deadline {
-            Some((at, limit)) => match tokio::time::timeout_at(at.into(), work).await {
-                Ok(done) => done,
-                Err(_) => {
-                    meter::end(&mut self.inner);
-                    return Err(Error::Deadline { limit });
-                }
-            },
-            None => work.await,
+        let Some(done) = within(limit, work).await else {
+            if is_metered {
+                meter::end(&mut self.inner);
+            }
+            return Err(Error::Deadline {
+                limit: limit.unwrap_or_default(),
+            });
         };
         done.map_err(|error| Error::of_call(&error))
     }

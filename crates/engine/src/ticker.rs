@@ -4,6 +4,7 @@
 //! every [`TICK`]; once none has been for [`LINGER`] ticks the thread sleeps
 //! and costs nothing.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -96,6 +97,27 @@ impl Drop for Running<'_> {
     }
 }
 
+thread_local! {
+    /// Whether this thread is polling a guest's future.
+    static IS_POLLED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread is polling a guest's future while this lives.
+struct Polled;
+
+impl Polled {
+    fn begin() -> Self {
+        IS_POLLED.set(true);
+        Self
+    }
+}
+
+impl Drop for Polled {
+    fn drop(&mut self) {
+        IS_POLLED.set(false);
+    }
+}
+
 /// A future of guest code, watched by the ticker.
 pub(crate) struct Watched<F> {
     ticker: Ticker,
@@ -112,7 +134,12 @@ impl<F: Future> Future for Watched<F> {
             let this = self.get_unchecked_mut();
             (&this.ticker, Pin::new_unchecked(&mut this.future))
         };
+        if IS_POLLED.get() {
+            // By one whose guest is running for as long as this one is.
+            return future.poll(context);
+        }
         let _running = ticker.running();
+        let _polled = Polled::begin();
         future.poll(context)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use vesicle_engine::{Budget, Error as EngineError, Fuel, Purse, WhenEmpty};
+use vesicle_engine::{Budget, Error as EngineError, Fuel, Purse, WhenEmpty, within};
 
 use crate::Result;
 
@@ -46,10 +46,8 @@ impl Grant {
                 () = fuel.emptied() => Err(EngineError::Fuel.into()),
             }
         };
-        match tokio::time::timeout(limit, paid).await {
-            Ok(answer) => answer,
-            Err(_) => Err(EngineError::Deadline { limit }.into()),
-        }
+        let answer = within(Some(limit), paid).await;
+        answer.unwrap_or(Err(EngineError::Deadline { limit }.into()))
     }
 }
 

@@ -4,13 +4,14 @@
 //! Invariant: the engine has checked that a function takes and gives just what
 //! the code for it passes.
 
-use futures::future::BoxFuture;
 use vesicle_engine::State;
 use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, TypedFunc};
 use wasmtime::{Result, Store};
 
 use crate::Value;
 use crate::canonical::{FLAT_PARAMETERS, FLAT_RESULTS, Flat, InMemory, Passed, Placed, parameters};
+use crate::outlive::Work;
+use crate::resident::{Call, Entered, Turn};
 
 /// How many core values the parameters of a function have, and its results.
 /// More than may ever be passed as such count as one more than that.
@@ -24,12 +25,8 @@ pub(crate) struct Counts {
 
 /// A function that can be called.
 pub(crate) trait Entry: Send + Sync {
-    /// Calls it.
-    fn call<'a>(
-        &'a self,
-        store: &'a mut Store<State>,
-        arguments: Vec<Value>,
-    ) -> BoxFuture<'a, Result<Vec<Value>>>;
+    /// What calls it, in one piece.
+    fn work(&self, turn: Turn, call: Call) -> Work<crate::Result<Vec<Value>>>;
 }
 
 impl<P, R> Entry for TypedFunc<P, R>
@@ -37,15 +34,9 @@ where
     P: Passed + ComponentNamedList + Lower + 'static,
     R: Passed + ComponentNamedList + Lift + 'static,
 {
-    fn call<'a>(
-        &'a self,
-        store: &'a mut Store<State>,
-        arguments: Vec<Value>,
-    ) -> BoxFuture<'a, Result<Vec<Value>>> {
-        Box::pin(async move {
-            let results = self.call_async(store, P::from(arguments)).await?;
-            Ok(results.into())
-        })
+    fn work(&self, turn: Turn, call: Call) -> Work<crate::Result<Vec<Value>>> {
+        let function = *self;
+        Box::pin(turn.carry_out(Entered { function, call }))
     }
 }
 

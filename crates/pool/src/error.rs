@@ -166,15 +166,13 @@ pub enum Error {
     Astray,
     /// Interfaces that share a resource are given from different instances.
     #[error(
-        "{app} needs {resource} of {interface} from one instance, and would have it from {one} and \
-         from {other}; wire all that use it to the same"
+        "{app} needs {resource} from one instance, and would have it from {one} and from {other}; \
+         wire all that use it to the same"
     )]
     Split {
         /// The component's name.
         app: Box<str>,
-        /// The interface that defines it.
-        interface: Box<str>,
-        /// The resource.
+        /// The resource, and the interface that defines it.
         resource: Box<str>,
         /// Where it would be from.
         one: Box<str>,

@@ -3,13 +3,16 @@
 //! Invariant: a function is linked only if all it takes and gives can cross
 //! between stores ([`Structure::stuck`]).
 
+use std::sync::Arc;
+
+use futures::future::{FutureExt as _, TryFutureExt as _, ready};
 use vesicle_engine::{Raised, State};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentNamedList, Lift, LinkerInstance, Lower};
 
 use crate::canonical::{FLAT_PARAMETERS, FLAT_RESULTS, Flat, InMemory, Passed, parameters};
 use crate::kinds::Kinds;
-use crate::resident::{Caller, Function};
+use crate::resident::{Begun, Caller, Function};
 use crate::structure::Room;
 use crate::{InterfaceName, Result, Structure, Value, resource};
 
@@ -85,47 +88,62 @@ where
     P: Passed + ComponentNamedList + Lift + 'static,
     R: Passed + ComponentNamedList + Lower + 'static,
 {
+    let link = Arc::new(link);
     slot.func_wrap_async(name, move |store, arguments: P| {
-        let called = link.clone().call(store, arguments.into());
-        Box::new(async move { called.await.map(R::from) })
+        let link = Arc::clone(&link);
+        if link.answer.has_handles() {
+            return Box::new(call(link, store, arguments.into()).map_ok(R::from));
+        }
+        let caller = Caller::of(store.data());
+        match link.answer.begin(&caller, arguments.into()) {
+            Err(error) => Box::new(ready(link.room.hold(error).map(R::from))),
+            Ok(Begun::Later(arguments)) => Box::new(call(link, store, arguments).map_ok(R::from)),
+            Ok(Begun::Now(wait, answer)) => Box::new(answer.map(move |answer| {
+                drop(wait);
+                let results = answer.or_else(|error| link.room.hold(error));
+                results.map(R::from)
+            })),
+        }
     })
 }
 
 /// What stands behind an import.
-#[derive(Clone)]
 struct Link {
     answer: Function,
     room: Room,
 }
 
-impl Link {
-    /// Where the callee fails and the function gives a `result` that has room
-    /// for it, the caller gets an error and lives; otherwise it fails too.
-    async fn call(
-        self,
-        mut store: StoreContextMut<'_, State>,
-        mut arguments: Vec<Value>,
-    ) -> wasmtime::Result<Vec<Value>> {
-        let has_handles = self.answer.has_handles();
-        let state = store.data_mut();
-        let caller = Caller::of(state);
-        let answered = async {
-            if has_handles {
-                resource::out_of_caller(state, &mut arguments)?;
-            }
-            let mut results = self.answer.call(caller, arguments).await?;
-            if has_handles {
-                resource::into_caller(state, &mut results)?;
-            }
-            Ok(results)
-        };
-        match answered.await {
-            Ok(results) => Ok(results),
-            Err::<_, crate::Error>(error) => match self.room {
-                Room::None => Err(Raised::new(error).into()),
-                Room::Bare => Ok(vec![Value::error(None)]),
-                Room::Text => Ok(vec![Value::error(Some(error.to_string().into()))]),
-            },
+/// Where the callee fails and the function gives a `result` that has room for
+/// it, the caller gets an error and lives; otherwise it fails too.
+async fn call(
+    link: Arc<Link>,
+    mut store: StoreContextMut<'_, State>,
+    mut arguments: Vec<Value>,
+) -> wasmtime::Result<Vec<Value>> {
+    let state = store.data_mut();
+    let caller = Caller::of(state);
+    let has_handles = link.answer.has_handles();
+    if has_handles && let Err(error) = resource::out_of_caller(state, &mut arguments) {
+        return link.room.hold(error);
+    }
+    let mut answered = link.answer.call(caller, arguments).await;
+    if has_handles && let Ok(results) = &mut answered {
+        let moved = resource::into_caller(store.data_mut(), results);
+        answered = moved.and(answered);
+    }
+    match answered {
+        Ok(results) => Ok(results),
+        Err(error) => link.room.hold(error),
+    }
+}
+
+impl Room {
+    /// An error as the results of a function, or as one of the caller.
+    fn hold(self, error: crate::Error) -> wasmtime::Result<Vec<Value>> {
+        match self {
+            Self::None => Err(Raised::new(error).into()),
+            Self::Bare => Ok(vec![Value::error(None)]),
+            Self::Text => Ok(vec![Value::error(Some(error.to_string().into()))]),
         }
     }
 }

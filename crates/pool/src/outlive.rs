@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
-type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What is done, until it is handed to a task.
-struct Outliving<T: Send + 'static> {
+pub(crate) struct Outliving<T: Send + 'static> {
     work: Option<Work<T>>,
     has_begun: bool,
 }
@@ -44,11 +44,9 @@ impl<T: Send + 'static> Drop for Outliving<T> {
 }
 
 /// Does it, to its end.
-pub(crate) fn outlive<T: Send + 'static>(
-    work: impl Future<Output = T> + Send + 'static,
-) -> impl Future<Output = T> + Send {
+pub(crate) fn outlive<T: Send + 'static>(work: Work<T>) -> Outliving<T> {
     Outliving {
-        work: Some(Box::pin(work)),
+        work: Some(work),
         has_begun: false,
     }
 }

@@ -12,12 +12,13 @@
 
 mod alive;
 mod function;
+mod turn;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::Mutex as Turn;
+use tokio::sync::Mutex as Lock;
 use vesicle_engine::{Purse, State};
 use wasmtime::component::{ComponentExportIndex, Linker, ResourceAny};
 
@@ -25,13 +26,14 @@ use crate::kinds::Kinds;
 use crate::outlive::outlive;
 use crate::pool::track;
 use crate::residents::Residents;
-use crate::waits::{Id, Waits};
+use crate::waits::{Id, Waiter};
 use crate::{Account, App, Error, Interface, InterfaceName, Provider, Result, Token, Wired, link};
 
 use alive::Signature;
-pub(crate) use alive::{Alive, Failure, Work};
-pub(crate) use function::Caller;
+pub(crate) use alive::{Alive, Call, Entered, Failure, Work};
 pub use function::Function;
+pub(crate) use function::{Begun, Caller};
+pub(crate) use turn::Turn;
 
 /// An instance that others call. Cloning is cheap and means the same one.
 #[derive(Clone)]
@@ -49,10 +51,10 @@ pub(crate) struct Inner {
     /// What it is wired to; those of them that are residents cannot be torn
     /// down before it.
     wired: Mutex<Option<Arc<Wired>>>,
-    turn: Arc<Turn<Life>>,
+    turn: Arc<Lock<Life>>,
     /// Those it is one of; they hold it.
     pool: Weak<Residents>,
-    waits: Arc<Waits>,
+    waiter: Arc<Waiter>,
     kinds: Arc<Kinds>,
     /// How many instances have been behind it.
     lives: AtomicU64,
@@ -60,10 +62,12 @@ pub(crate) struct Inner {
     is_leaving: AtomicBool,
     /// Its resources that nobody holds any more, each with its life.
     left_behind: Mutex<Vec<(u64, ResourceAny)>>,
+    /// Whether there may be any, looked at before the lock is taken.
+    has_left_behind: AtomicBool,
 }
 
 /// What is behind the tokens.
-enum Life {
+pub(crate) enum Life {
     Alive(Box<Alive>),
     /// It trapped, or did not finish.
     Poisoned(String),
@@ -87,7 +91,8 @@ impl Resident {
     ) -> Result<Self> {
         let (signatures, places) = functions(wired.app()).into_iter().unzip();
         let exports = exports(wired.app())?;
-        let alive = Alive::new(&wired, id, 0, &account, places).await?;
+        let waiter = pool.waits.waiter(id);
+        let alive = Alive::new(&wired, Arc::clone(&waiter), 0, &account, places).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 id,
@@ -96,12 +101,13 @@ impl Resident {
                 exports,
                 signatures,
                 wired: Mutex::new(Some(wired)),
-                turn: Arc::new(Turn::new(Life::Alive(Box::new(alive)))),
-                waits: Arc::clone(&pool.waits),
+                turn: Arc::new(Lock::new(Life::Alive(Box::new(alive)))),
+                waiter,
                 kinds: Arc::clone(&pool.kinds),
                 lives: AtomicU64::new(1),
                 is_leaving: AtomicBool::new(false),
                 left_behind: Mutex::default(),
+                has_left_behind: AtomicBool::new(false),
                 pool: Arc::downgrade(pool),
             }),
         })
@@ -209,28 +215,25 @@ impl Resident {
 
     /// Notes that nobody holds one of its resources any more.
     pub(crate) fn leave_behind(&self, life: u64, any: ResourceAny) {
-        if !self.inner.is_leaving() {
-            self.inner.left_behind().push((life, any));
+        let inner = &self.inner;
+        if !inner.is_leaving() {
+            inner.left_behind().push((life, any));
+            inner.has_left_behind.store(true, Ordering::Release);
         }
     }
 
     pub(crate) fn has_left_behind(&self) -> bool {
-        !self.inner.left_behind().is_empty()
+        self.inner.has_left_behind.load(Ordering::Acquire)
     }
 
     /// Drops the resources that nobody holds any more. Where that would be
     /// waiting for itself it is left to the end of the call under way.
     pub(crate) async fn sweep(&self, caller: Caller) {
-        let wait = caller
-            .id
-            .map(|id| self.inner.waits.begin(id, self.inner.id));
-        if wait.is_some_and(|wait| wait.is_err()) {
+        let Ok(_wait) = self.wait(&caller) else {
             return;
-        }
-        let inner = Arc::clone(&self.inner);
-        let mut life = Arc::clone(&inner.turn).lock_owned().await;
-        let swept = async move { inner.sweep(&mut life, caller.grant).await };
-        outlive(swept).await;
+        };
+        let turn = Turn::wait_for(&self.inner, caller.grant).await;
+        outlive(Box::pin(turn.sweep())).await;
     }
 
     /// Puts another instance in the place of this one, behind the same tokens.
@@ -256,9 +259,11 @@ impl Resident {
                 }
             }
         }
-        let Inner { id, account, .. } = &*self.inner;
+        let Inner {
+            waiter, account, ..
+        } = &*self.inner;
         let life = self.inner.lives.fetch_add(1, Ordering::Relaxed);
-        let alive = Alive::new(&wired, *id, life, account, places).await?;
+        let alive = Alive::new(&wired, Arc::clone(waiter), life, account, places).await?;
         let mut life = self.inner.turn.lock().await;
         if self.inner.is_leaving() {
             return Err(self.gone());
@@ -301,44 +306,21 @@ impl Inner {
         left.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does some work; the turn is ours.
-    async fn carry_out<W: Work>(
-        self: &Arc<Self>,
-        life: &mut Life,
-        grant: Option<Purse>,
-        work: W,
-    ) -> Result<W::Output> {
-        let slot = work.slot();
-        let alive = match life {
-            Life::Alive(alive) if !self.is_leaving() => alive,
-            Life::Poisoned(reason) => {
-                return Err(Error::Poisoned {
-                    instance: self.name.to_string(),
-                    reason: reason.clone(),
-                });
-            }
-            Life::Alive(_) | Life::TornDown => return Err(Resident::from(self).gone()),
-        };
-        let done = work.run(self, alive).await;
-        if self.left_behind.lock().is_ok_and(|left| !left.is_empty()) {
-            self.sweep(life, grant).await;
+    /// Why there is nothing to call.
+    fn lost(&self, life: &Life) -> Error {
+        let instance = self.name.to_string();
+        match life {
+            Life::Poisoned(reason) => Error::Poisoned {
+                instance,
+                reason: reason.clone(),
+            },
+            _ => Error::Gone { instance },
         }
-        done.map_err(|failure| match failure {
-            Failure::Before(error) => error,
-            Failure::Within(error) => {
-                *life = Life::Poisoned(error.to_string());
-                let function = slot.map(|slot| self.signatures[slot].name.clone());
-                Error::Failed {
-                    instance: self.name.to_string(),
-                    function: function.unwrap_or_else(|| "a call".to_owned()),
-                    error: Box::new(error),
-                }
-            }
-        })
     }
 
     /// Drops the resources that nobody holds any more; the turn is ours.
     async fn sweep(&self, life: &mut Life, grant: Option<Purse>) {
+        self.has_left_behind.store(false, Ordering::Release);
         loop {
             let Some((of, any)) = self.left_behind().pop() else {
                 return;

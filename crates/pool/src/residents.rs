@@ -149,7 +149,7 @@ impl Pool {
             all.remove(&resident.id());
         }
         let resident = resident.clone();
-        outlive(async move { resident.tear_down().await }).await;
+        outlive(Box::pin(async move { resident.tear_down().await })).await;
         Ok(())
     }
 

@@ -120,11 +120,7 @@ impl Pool {
         R: Send + 'static,
     {
         let resident = token.provider.whole()?.clone();
-        let with = With {
-            bind,
-            work,
-            grant: grant.fuel.clone(),
-        };
+        let with = With { bind, work };
         let caller = Caller::host(grant.fuel.clone());
         grant.cover(resident.occupy(&[], caller, with)).await
     }
@@ -145,7 +141,6 @@ where
             slot: self.function.slot(),
             resolved: Arc::clone(&self.resolved),
             parameters,
-            grant: grant.fuel.clone(),
         };
         let caller = Caller::host(grant.fuel.clone());
         let (resident, seals) = (self.function.resident(), self.function.seals());
@@ -170,7 +165,7 @@ where
         Some(self.slot)
     }
 
-    async fn run(self, _: &Arc<Inner>, alive: &mut Alive) -> Result<(), Failure> {
+    async fn run(self, _: &Arc<Inner>, alive: &mut Alive, _: Option<Purse>) -> Result<(), Failure> {
         let found = self.resolved.of(self.slot, alive);
         found.map(drop).map_err(Failure::Before)
     }
@@ -180,7 +175,6 @@ struct TypedCall<P, R> {
     slot: usize,
     resolved: Arc<Resolved<P, R>>,
     parameters: P,
-    grant: Option<Purse>,
 }
 
 impl<P, R> Work for TypedCall<P, R>
@@ -194,13 +188,18 @@ where
         Some(self.slot)
     }
 
-    async fn run(self, of: &Arc<Inner>, alive: &mut Alive) -> Result<R, Failure> {
+    async fn run(
+        self,
+        of: &Arc<Inner>,
+        alive: &mut Alive,
+        grant: Option<Purse>,
+    ) -> Result<R, Failure> {
         let function = self.resolved.of(self.slot, alive);
         let function = function.map_err(Failure::Before)?;
         let parameters = self.parameters;
         let work =
             async move |store: &mut Store<State>| function.call_async(store, parameters).await;
-        let done = alive.run(of.account(), self.grant, work).await;
+        let done = alive.run(of.account(), grant, work).await;
         done.map_err(Failure::Within)
     }
 }
@@ -208,7 +207,6 @@ where
 struct With<F, W> {
     bind: F,
     work: W,
-    grant: Option<Purse>,
 }
 
 impl<F, W, B, R> Work for With<F, W>
@@ -226,11 +224,16 @@ where
         None
     }
 
-    async fn run(self, of: &Arc<Inner>, alive: &mut Alive) -> Result<R, Failure> {
+    async fn run(
+        self,
+        of: &Arc<Inner>,
+        alive: &mut Alive,
+        grant: Option<Purse>,
+    ) -> Result<R, Failure> {
         let bound = alive.bound(self.bind).map_err(Failure::Before)?;
         let work = self.work;
         let work = async move |store: &mut Store<State>| work(store, &bound).await;
-        let done = alive.run(of.account(), self.grant, work).await;
+        let done = alive.run(of.account(), grant, work).await;
         done.map_err(Failure::Within)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use crate::pool::track;
 use crate::{App, Error, Interface, InterfaceName, Resident, Result, Structure, Token};
 
 /// Whether what a metered app calls is metered too, so that nothing it has done
@@ -93,13 +92,12 @@ impl Homes {
                 function: format!("resource {name}").into(),
                 what: format!("{original} of {interface}, which is the host's").into(),
             })?;
-            let key = (interface, original.to_owned());
+            let key = (interface.clone(), original.to_owned());
             let known = self.0.entry(key).or_insert_with(|| home.clone());
             if !known.is(&home) {
                 return Err(Error::Split {
                     app: app.into(),
-                    interface: track(import).into(),
-                    resource: original.into(),
+                    resource: format!("{original} of {interface}").into(),
                     one: known.name().into(),
                     other: home.name().into(),
                 });

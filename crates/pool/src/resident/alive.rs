@@ -14,16 +14,17 @@ use wasmtime::component::{
     TypedFunc,
 };
 
-use super::{Inner, Resident};
+use super::Inner;
+use crate::canonical::Passed;
 use crate::entry::{Counts, Entry, entry};
 use crate::kinds::Kinds;
 use crate::pool::track;
 use crate::structure::Definition;
-use crate::waits::Id;
+use crate::waits::Waiter;
 use crate::{Account, App, Error, Instance, Result, Value, Wired, resource};
 
 /// Which resident a store belongs to.
-pub(super) struct Owner(pub Id);
+pub(super) struct Owner(pub Arc<Waiter>);
 
 /// What the call under way in a store was granted.
 pub(super) struct Granted(pub Option<Purse>);
@@ -54,10 +55,9 @@ pub(crate) struct Alive {
 }
 
 /// A call, as its turn comes.
-pub(super) struct Call {
+pub(crate) struct Call {
     pub slot: usize,
     pub arguments: Vec<Value>,
-    pub grant: Option<Purse>,
     pub seals: Vec<Seal>,
 }
 
@@ -68,11 +68,12 @@ pub(crate) trait Work: Send + 'static {
     /// The function that is called, if it is one.
     fn slot(&self) -> Option<usize>;
 
-    /// Does it.
+    /// Does it; a grant pays first.
     fn run(
         self,
         of: &Arc<Inner>,
         alive: &mut Alive,
+        grant: Option<Purse>,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
 }
 
@@ -85,15 +86,47 @@ pub(crate) enum Failure {
     Within(Error),
 }
 
-impl Work for Call {
+/// A call of a function that has been looked up.
+pub(crate) struct Entered<P, R> {
+    pub function: TypedFunc<P, R>,
+    pub call: Call,
+}
+
+impl<P, R> Work for Entered<P, R>
+where
+    P: Passed + ComponentNamedList + Lower + 'static,
+    R: Passed + ComponentNamedList + Lift + 'static,
+{
     type Output = Vec<Value>;
 
     fn slot(&self) -> Option<usize> {
-        Some(self.slot)
+        Some(self.call.slot)
     }
 
-    async fn run(self, of: &Arc<Inner>, alive: &mut Alive) -> Result<Vec<Value>, Failure> {
-        alive.call(of, self).await
+    async fn run(
+        self,
+        of: &Arc<Inner>,
+        alive: &mut Alive,
+        grant: Option<Purse>,
+    ) -> Result<Vec<Value>, Failure> {
+        let Self { function, mut call } = self;
+        let has_handles = of.signatures[call.slot].has_handles;
+        let mut lent = Vec::new();
+        if has_handles {
+            let (life, state) = (alive.life, alive.instance.store.state_mut());
+            lent = resource::into_callee(&of.into(), life, state, &mut call.arguments)
+                .map_err(Failure::Before)?;
+        }
+        let arguments = P::from(call.arguments);
+        let work =
+            async |store: &mut wasmtime::Store<State>| function.call_async(store, arguments).await;
+        let done = alive.run(&of.account, grant, work).await;
+        let mut results: Vec<_> = done.map_err(Failure::Within)?.into();
+        if has_handles {
+            let left = alive.take_out(of, lent, &call.seals, &mut results);
+            left.map_err(Failure::Before)?;
+        }
+        Ok(results)
     }
 }
 
@@ -101,13 +134,13 @@ impl Alive {
     /// Makes an instance with some exported functions.
     pub async fn new(
         wired: &Wired,
-        id: Id,
+        waiter: Arc<Waiter>,
         life: u64,
         account: &Account,
         places: Vec<ComponentExportIndex>,
     ) -> Result<Self> {
         let prepare = |store: &mut Store| {
-            store.state_mut().extensions.insert(Owner(id));
+            store.state_mut().extensions.insert(Owner(waiter));
             store.state_mut().extensions.insert(Granted(None));
             store.draw_on(account.with(None));
         };
@@ -123,38 +156,22 @@ impl Alive {
         })
     }
 
-    /// Calls a function.
-    async fn call(&mut self, of: &Arc<Inner>, call: Call) -> Result<Vec<Value>, Failure> {
-        let Call {
-            slot,
-            mut arguments,
-            grant,
-            seals,
-        } = call;
-        let signature = &of.signatures[slot];
-        let entry = self.entry(slot, signature).map_err(Failure::Before)?;
-        let resident = Resident::from(of);
-        let mut lent = Vec::new();
-        if signature.has_handles {
-            let state = self.instance.store.state_mut();
-            lent = resource::into_callee(&resident, self.life, state, &mut arguments)
-                .map_err(Failure::Before)?;
-        }
-        let work = async |store: &mut wasmtime::Store<State>| entry.call(store, arguments).await;
-        let done = self.run(&of.account, grant, work).await;
-        let mut results = done.map_err(Failure::Within)?;
-        if signature.has_handles {
-            self.know_kinds(&of.kinds);
-            let (state, kinds) = (self.instance.store.state_mut(), &self.kinds);
-            resource::give_back(state, lent);
-            let kind = |any: &ResourceAny| {
-                let mut kinds = kinds.iter().flatten();
-                kinds.find(|(ty, _)| *ty == any.ty()).map(|(_, kind)| *kind)
-            };
-            resource::out_of_callee(&resident, self.life, state, kind, &seals, &mut results)
-                .map_err(Failure::Before)?;
-        }
-        Ok(results)
+    /// Takes the results out of the store, and back what was lent to it.
+    fn take_out(
+        &mut self,
+        of: &Arc<Inner>,
+        lent: Vec<u32>,
+        seals: &[Seal],
+        results: &mut [Value],
+    ) -> Result<()> {
+        self.know_kinds(&of.kinds);
+        let (state, kinds) = (self.instance.store.state_mut(), &self.kinds);
+        resource::give_back(state, lent);
+        let kind = |any: &ResourceAny| {
+            let mut kinds = kinds.iter().flatten();
+            kinds.find(|(ty, _)| *ty == any.ty()).map(|(_, kind)| *kind)
+        };
+        resource::out_of_callee(&of.into(), self.life, state, kind, seals, results)
     }
 
     /// Drops a resource of the guest's own.
@@ -192,7 +209,12 @@ impl Alive {
         store.state_mut().extensions.insert(Granted(grant));
     }
 
-    fn entry(&mut self, slot: usize, signature: &Signature) -> Result<Arc<dyn Entry>> {
+    /// A function that can be called.
+    ///
+    /// # Errors
+    ///
+    /// [`vesicle_engine::Error::Link`].
+    pub(super) fn entry(&mut self, slot: usize, signature: &Signature) -> Result<Arc<dyn Entry>> {
         if let Some(entry) = &self.entries[slot] {
             return Ok(Arc::clone(entry));
         }
@@ -289,11 +311,11 @@ fn link_error(error: wasmtime::Error) -> Error {
 }
 
 /// Whoever calls from a store: which resident, and what it was granted itself.
-pub(super) fn caller(state: &State) -> (Option<Id>, Option<Purse>) {
+pub(super) fn caller(state: &State) -> (Option<Arc<Waiter>>, Option<Purse>) {
     let owner = state.extensions.get::<Owner>();
     let granted = state.extensions.get::<Granted>();
     (
-        owner.map(|owner| owner.0),
+        owner.map(|owner| Arc::clone(&owner.0)),
         granted.and_then(|granted| granted.0.clone()),
     )
 }
