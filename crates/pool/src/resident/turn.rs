@@ -60,21 +60,27 @@ impl Turn {
     /// Does some work.
     pub async fn carry_out<W: Work>(mut self, work: W) -> Result<W::Output> {
         let slot = work.slot();
+        self.tidy().await;
         let alive = match &mut *self.life {
             Life::Alive(alive) if !self.inner.is_leaving() => alive,
             life => return Err(self.inner.lost(life)),
         };
         let done = work.run(&self.inner, alive, self.grant.clone()).await;
-        if self.inner.has_left_behind.load(Ordering::Acquire) {
-            let swept = self.inner.sweep(&mut self.life, self.grant.take());
-            Box::pin(swept).await;
-        }
+        self.tidy().await;
         done.map_err(|failure| self.failed(slot, failure))
     }
 
     /// Drops the resources that nobody holds any more.
     pub async fn sweep(mut self) {
         self.inner.sweep(&mut self.life, self.grant.take()).await;
+    }
+
+    /// The same where there may be some, which is seldom.
+    async fn tidy(&mut self) {
+        if self.inner.has_left_behind.load(Ordering::Acquire) {
+            let swept = self.inner.sweep(&mut self.life, self.grant.clone());
+            Box::pin(swept).await;
+        }
     }
 
     fn failed(&mut self, slot: Option<usize>, failure: Failure) -> Error {
