@@ -2,6 +2,8 @@
 
 use wasmtime::ResourceLimiter;
 
+use crate::Purse;
+
 /// The size of a table's element in the host.
 const TABLE_ELEMENT: usize = size_of::<usize>();
 /// How many instances, memories and tables one store may have.
@@ -19,12 +21,13 @@ pub(crate) struct MemoryExhausted {
 /// beyond the limit with an error that says so.
 ///
 /// Invariant: `used` is the sum over what has been granted and not rolled back.
-#[derive(Debug)]
 pub(crate) struct Limiter {
     limit: u64,
     used: u64,
     peak: u64,
     pending: u64,
+    /// What several stores hold together.
+    shared: Option<Purse>,
 }
 
 impl Limiter {
@@ -34,6 +37,15 @@ impl Limiter {
             used: 0,
             peak: 0,
             pending: 0,
+            shared: None,
+        }
+    }
+
+    /// Takes what the store holds from a purse as well, until the store is gone.
+    /// What it holds already is taken if it is there.
+    pub fn share(&mut self, bytes: Purse) {
+        if bytes.draw_all(self.used) {
+            self.shared = Some(bytes);
         }
     }
 
@@ -54,6 +66,14 @@ impl Limiter {
                 wanted,
             }));
         }
+        if let Some(shared) = &self.shared
+            && !shared.draw_all(delta)
+        {
+            return Err(wasmtime::Error::from(MemoryExhausted {
+                limit: self.used + shared.amounts().left,
+                wanted,
+            }));
+        }
         self.used = wanted;
         self.peak = self.peak.max(wanted);
         self.pending = delta;
@@ -62,7 +82,19 @@ impl Limiter {
 
     /// Gives back what the growth that has just failed had been granted.
     fn roll_back(&mut self) {
-        self.used = self.used.saturating_sub(std::mem::take(&mut self.pending));
+        let pending = std::mem::take(&mut self.pending);
+        self.used = self.used.saturating_sub(pending);
+        if let Some(shared) = &self.shared {
+            shared.settle(pending, 0);
+        }
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.take() {
+            shared.settle(self.used, 0);
+        }
     }
 }
 
@@ -134,5 +166,24 @@ mod tests {
             .unwrap();
         assert_eq!(limiter.used(), 0);
         assert_eq!(limiter.peak(), 90);
+    }
+
+    #[test]
+    fn what_stores_hold_together_is_limited_and_comes_back_with_each() {
+        let shared = Purse::new(100);
+        let [mut one, mut other] = [Limiter::new(80), Limiter::new(80)];
+        one.share(shared.clone());
+        other.share(shared.clone());
+        assert!(one.memory_growing(0, 60, None).unwrap());
+        assert!(other.memory_growing(0, 60, None).is_err());
+        assert!(other.memory_growing(0, 30, None).unwrap());
+        other
+            .memory_grow_failed(wasmtime::Error::msg("no pages"))
+            .unwrap();
+        assert_eq!(shared.amounts().left, 40);
+        drop(one);
+        assert!(other.memory_growing(0, 60, None).unwrap());
+        drop(other);
+        assert_eq!((shared.amounts().left, shared.amounts().drawn), (100, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Fuel that several stores draw on.
+//! Fuel that several stores draw on, or bytes that they hold together.
 //!
 //! A purse is what a call was granted, or what an instance has of its own. A
 //! store draws from it in small amounts while its guest computes, and gives back
@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Fuel, in the engine's units: about one an instruction. Cloning is cheap and
-/// means the same purse.
+/// Fuel, in the engine's units: about one an instruction. Or bytes of memories
+/// and tables, which come back when the store that holds them is gone. Cloning
+/// is cheap and means the same purse.
 #[derive(Clone, Default)]
 pub struct Purse {
     inner: Arc<Inner>,
@@ -120,6 +121,17 @@ impl Purse {
             self.inner.emptied.notify_waiters();
         }
         fuel
+    }
+
+    /// Takes this much, or nothing if there is less.
+    pub(crate) fn draw_all(&self, amount: u64) -> bool {
+        let mut amounts = self.lock();
+        let is_there = amounts.left >= amount;
+        if is_there {
+            amounts.left -= amount;
+            amounts.drawn += amount;
+        }
+        is_there
     }
 
     /// Takes at least one unit, and waits for it if need be.

@@ -143,6 +143,12 @@ impl Store {
         }
     }
 
+    /// Takes the bytes that the guest holds from a purse as well, which other
+    /// stores draw on too. They come back when the store is gone.
+    pub fn hold_from(&mut self, bytes: Purse) {
+        self.inner.data_mut().limiter.share(bytes);
+    }
+
     /// Does something with the engine's own store that runs no guest code.
     pub fn with<R>(&mut self, work: impl FnOnce(&mut wasmtime::Store<State>) -> R) -> R {
         work(&mut self.inner)

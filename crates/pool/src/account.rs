@@ -56,6 +56,9 @@ impl Grant {
 pub struct Account {
     /// Its memory, and how long one of its calls may take.
     pub budget: Budget,
+    /// Bytes that it holds together with others: all instances with the same
+    /// purse, or with purses granted from one, have no more than that.
+    pub bytes: Option<Purse>,
     /// Its fuel, for what no grant pays.
     pub fuel: Purse,
     /// What happens to a call when grant and fuel are used up.

@@ -63,7 +63,7 @@ pub use audit::{Access, Audit, Entry};
 pub use error::Error;
 pub use manifest::Manifest;
 pub use name::{BadName, InterfaceName};
-pub use pool::{Admission, App, Instance, Pool, Wired};
+pub use pool::{Admission, App, Declared, Instance, Pool, Wired};
 pub use provider::{Interface, Provider, Token};
 pub use resident::{Function, Resident};
 pub use resource::Resource;

@@ -16,7 +16,7 @@ use crate::{Error, Interface, InterfaceName, Provider, Result, Surface, Token};
 pub struct Pool {
     engines: Engines,
     /// By track: `wasi:io/streams@0.2`.
-    declared: Arc<RwLock<BTreeMap<String, Interface>>>,
+    declared: Arc<RwLock<BTreeMap<String, Arc<Interface>>>>,
     pub(crate) residents: Arc<Residents>,
 }
 
@@ -26,6 +26,32 @@ pub struct App {
     name: Arc<str>,
     surface: Arc<Surface>,
     compiled: Compiled,
+}
+
+/// An interface that was declared in a pool. Two are equal if they are of one
+/// declaration.
+#[derive(Debug, Clone)]
+pub struct Declared(Arc<Interface>);
+
+impl Declared {
+    /// The interface, as it was declared first.
+    #[must_use]
+    pub fn interface(&self) -> &Interface {
+        &self.0
+    }
+
+    /// The hash of its structure, which another pool can compare with its own.
+    /// `None` where the engine knows the types and the pool does not.
+    #[must_use]
+    pub fn hash(&self) -> Option<[u8; 32]> {
+        self.0.structure.as_ref().map(crate::Structure::hash)
+    }
+}
+
+impl PartialEq for Declared {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// What the instances of an app are like.
@@ -74,12 +100,13 @@ impl Pool {
     }
 
     /// Declares an interface, so that components may import it. The same again
-    /// is nothing new: what was declared first stands.
+    /// is nothing new: what was declared first stands, and both times it gives
+    /// the same handle.
     ///
     /// # Errors
     ///
     /// [`Error::Conflict`] where the name stands for another structure.
-    pub fn declare(&self, interface: Interface) -> Result<()> {
+    pub fn declare(&self, interface: Interface) -> Result<Declared> {
         let mut declared = self
             .declared
             .write()
@@ -94,8 +121,8 @@ impl Pool {
                 difference: Box::new(difference),
             });
         }
-        declared.entry(track).or_insert(interface);
-        Ok(())
+        let declared = declared.entry(track).or_insert_with(|| Arc::new(interface));
+        Ok(Declared(Arc::clone(declared)))
     }
 
     /// Declares every interface of a provider.
@@ -107,7 +134,7 @@ impl Pool {
         provider
             .interfaces()
             .into_iter()
-            .try_for_each(|interface| self.declare(interface))
+            .try_for_each(|interface| self.declare(interface).map(drop))
     }
 
     /// Admits a component: compiled, or taken from the cache, and not run.

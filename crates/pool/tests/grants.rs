@@ -130,6 +130,38 @@ async fn nothing_that_a_metered_app_calls_is_free() {
     );
 }
 
+#[tokio::test]
+async fn instances_of_one_tenant_hold_no_more_together_than_it_has() {
+    let fixture = Fixture::new();
+    let tenant = Purse::new(5 << 16);
+    // Each holds a page; one of two grants has room for two of them.
+    let account = |pages: u64| Account {
+        bytes: Some(tenant.grant(pages << 16)),
+        ..Account::default()
+    };
+    let (two, rest) = (account(2), account(3));
+    let one = keep(&fixture, &two).await;
+    let other = keep(&fixture, &two).await;
+    let third = fixture
+        .pool
+        .keep("third", &fixture.counter, &[], two.clone());
+    let error = third.await.unwrap_err();
+    let is_full = matches!(error, Error::Engine(EngineError::Memory { .. }));
+    assert!(is_full, "{error}");
+    keep(&fixture, &rest).await;
+    fixture.pool.tear_down(&one).await.unwrap();
+    let third = keep(&fixture, &two).await;
+    for resident in [other, third] {
+        fixture.pool.tear_down(&resident).await.unwrap();
+    }
+    drop((one, two));
+    let amounts = tenant.amounts();
+    assert_eq!(
+        (amounts.left, amounts.drawn, amounts.spent),
+        (2 << 16, 3 << 16, 0)
+    );
+}
+
 /// Numbers that look random and are the same each time.
 struct Dice(u64);
 

@@ -129,6 +129,27 @@ fn the_same_declaration_again_is_nothing_new_and_another_shape_is_refused() {
 }
 
 #[test]
+fn one_declaration_has_one_handle_and_two_pools_can_tell_whether_theirs_are_alike() {
+    let declare = |pool: &Pool, name: &str, body: &str| {
+        pool.declare(Interface {
+            name: name.parse().unwrap(),
+            structure: Some(structure(body)),
+        })
+    };
+    let (here, there) = (pool(), pool());
+    let first = declare(&here, "a:b/store@1.0.0", PUT).unwrap();
+    let again = declare(&here, "a:b/store@1.2.0", PUT).unwrap();
+    let other = declare(&here, "a:b/shelf@1.0.0", PUT).unwrap();
+    assert!(first == again && first != other);
+    assert_eq!(again.interface().name.to_string(), "a:b/store@1.0.0");
+    let far = declare(&there, "a:b/store@1.0.0", PUT).unwrap();
+    assert_ne!(first, far);
+    assert_eq!(first.hash(), far.hash());
+    let odd = declare(&there, "a:b/odd@1.0.0", "put: func(value: u64);").unwrap();
+    assert_ne!(first.hash(), odd.hash());
+}
+
+#[test]
 fn what_was_declared_without_a_structure_is_not_given_another_later() {
     let pool = pool();
     let (keeper, _) = keeper(PUT);

@@ -46,12 +46,12 @@ impl Duel<'_> {
                 baseline[run - 1].wall.as_secs_f64(),
             );
         }
-        let figure = |metric, unit, of: fn(&Cost) -> f64| Figure {
+        let figure = |metric: &'static str, unit: &'static str, of: fn(&Cost) -> f64| Figure {
             case: self.case.to_owned(),
-            metric,
-            unit,
+            metric: metric.into(),
+            unit: unit.into(),
             value: Spread::of(subject.iter().map(of)),
-            baseline: self.baseline.name,
+            baseline: self.baseline.name.into(),
             baseline_value: Spread::of(baseline.iter().map(of)),
             runs,
         };

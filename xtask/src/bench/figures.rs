@@ -1,5 +1,7 @@
 //! What a bench found.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 /// A median, and how far the runs lie apart.
@@ -34,13 +36,13 @@ pub struct Figure {
     /// The work.
     pub case: String,
     /// What was measured.
-    pub metric: &'static str,
+    pub metric: Cow<'static, str>,
     /// In which unit.
-    pub unit: &'static str,
+    pub unit: Cow<'static, str>,
     /// The subject's cost.
     pub value: Spread,
     /// What it is compared with.
-    pub baseline: &'static str,
+    pub baseline: Cow<'static, str>,
     /// The baseline's cost.
     pub baseline_value: Spread,
     /// How many times each side ran.
@@ -90,10 +92,10 @@ mod tests {
     fn a_ratio_is_cost_over_the_baseline_s() {
         let figure = Figure {
             case: "csv to parquet".into(),
-            metric: "wall",
-            unit: "s",
+            metric: "wall".into(),
+            unit: "s".into(),
             value: Spread::of([3.0].into_iter()),
-            baseline: "native",
+            baseline: "native".into(),
             baseline_value: Spread::of([2.0].into_iter()),
             runs: 1,
         };

@@ -11,6 +11,7 @@ mod figures;
 mod files;
 mod native;
 mod peers;
+mod pool;
 mod postgres;
 mod server;
 mod table;
@@ -46,6 +47,11 @@ const BENCHES: &[Bench] = &[
         name: "peers",
         about: "others, and Vesicle, from PostgreSQL to PostgreSQL, over the same pipe of COPYs",
         measure: peers::measure,
+    },
+    Bench {
+        name: "pool",
+        about: "calls and instances of the pool, over the engine alone doing the same by hand",
+        measure: pool::measure,
     },
 ];
 

@@ -18,7 +18,9 @@ pub fn measure(tree: &Tree, runs: usize) -> Result<Vec<Figure>> {
         .args(["--", &runs.to_string()]);
     let printed = command::output(&mut bench)?;
     let lines = printed.lines().filter(|line| line.starts_with('{'));
-    let figures: Vec<_> = lines.map(|line| figure(line, runs)).collect::<Result<_>>()?;
+    let figures: Vec<_> = lines
+        .map(|line| figure(line, runs))
+        .collect::<Result<_>>()?;
     match figures.is_empty() {
         false => Ok(figures),
         true => Err(Error::unmet("the bench has printed no figures")),
@@ -56,7 +58,8 @@ mod tests {
             "subject":[2.0,4.0,3.0],"other":[1.0,2.0,3.0]}"#;
         let found = figure(line, 3).unwrap();
         assert_eq!((found.ratio(), found.runs), (1.5, 3));
-        let none = r#"{"case":"c","metric":"m","unit":"ns","baseline":"b","subject":[],"other":[1.0]}"#;
+        let none =
+            r#"{"case":"c","metric":"m","unit":"ns","baseline":"b","subject":[],"other":[1.0]}"#;
         assert!(figure(none, 3).is_err());
     }
 }

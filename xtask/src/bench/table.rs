@@ -31,12 +31,12 @@ pub fn render(figures: &[Figure]) -> String {
 fn cells(figure: &Figure) -> [String; 5] {
     [
         figure.case.clone(),
-        figure.metric.to_owned(),
-        spread(figure.value, figure.unit),
+        figure.metric.to_string(),
+        spread(figure.value, &figure.unit),
         format!(
             "{} {}",
             figure.baseline,
-            spread(figure.baseline_value, figure.unit)
+            spread(figure.baseline_value, &figure.unit)
         ),
         format!("{:.2}", figure.ratio()),
     ]
@@ -60,10 +60,10 @@ mod tests {
     fn columns_line_up() {
         let of = |case: &str, value| Figure {
             case: case.to_owned(),
-            metric: "wall",
-            unit: "s",
+            metric: "wall".into(),
+            unit: "s".into(),
             value: Spread::of([value].into_iter()),
-            baseline: "native",
+            baseline: "native".into(),
             baseline_value: Spread::of([1.0].into_iter()),
             runs: 1,
         };

@@ -65,7 +65,11 @@ fn main() {
         .enable_all()
         .build()
         .expect("a runtime");
+    let mut words = std::env::args().skip_while(|word| word != instances::HOLD);
     runtime.block_on(async {
+        if let Some(side) = words.nth(1) {
+            return instances::hold(&side).await;
+        }
         calls(runs).await;
         instances::measure(runs).await;
     });

@@ -1,6 +1,7 @@
 //! The same calls and instances on the engine alone, as somebody would write
 //! them by hand: no budgets, no turns but a lock, no membranes, no names.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
@@ -54,6 +55,28 @@ pub fn prepared(engine: &Engine, bytes: &[u8]) -> InstancePre<()> {
     linker
         .instantiate_pre(&component)
         .expect("it imports nothing")
+}
+
+/// The same from compiled code in a file.
+pub fn loaded(engine: &Engine, file: &Path) -> InstancePre<()> {
+    // SAFETY: this program has just written it.
+    let component = unsafe { Component::deserialize_file(engine, file) };
+    let linker = Linker::new(engine);
+    let component = component.expect("it was written for such an engine");
+    linker
+        .instantiate_pre(&component)
+        .expect("it imports nothing")
+}
+
+/// An instance of the callee that was called once.
+pub async fn called(engine: &Engine, pre: &InstancePre<()>) -> Store<()> {
+    let mut store = store(engine);
+    let instance = pre.instantiate_async(&mut store).await.expect("it starts");
+    let add = function::<(u32, u32), (u32,)>(&mut store, &instance, OPS, "add");
+    add.call_async(&mut store, (1, 2))
+        .await
+        .expect("it returns");
+    store
 }
 
 pub fn function<P, R>(

@@ -143,6 +143,9 @@ impl Alive {
             store.state_mut().extensions.insert(Owner(waiter));
             store.state_mut().extensions.insert(Granted(None));
             store.draw_on(account.with(None));
+            if let Some(bytes) = &account.bytes {
+                store.hold_from(bytes.clone());
+            }
         };
         let instance = wired.instantiate_with(account.budget, prepare).await?;
         Ok(Self {

@@ -87,6 +87,7 @@ pub fn account(memory: u64) -> Account {
             .with_deadline(Some(Duration::from_secs(2))),
         fuel: Purse::new(50_000_000),
         when_empty: WhenEmpty::Trap,
+        bytes: None,
     }
 }
 
