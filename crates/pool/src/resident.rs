@@ -11,6 +11,7 @@
 //! long as the resident lives, whatever instance is behind it.
 
 mod alive;
+mod exports;
 mod function;
 mod turn;
 
@@ -20,17 +21,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Mutex as Lock;
 use vesicle_engine::{Purse, State};
-use wasmtime::component::{ComponentExportIndex, Linker, ResourceAny};
+use wasmtime::component::{Linker, ResourceAny};
 
 use crate::kinds::Kinds;
 use crate::outlive::outlive;
-use crate::pool::track;
 use crate::residents::Residents;
 use crate::waits::{Id, Waiter};
-use crate::{Account, App, Error, Interface, InterfaceName, Provider, Result, Token, Wired, link};
+use crate::{Account, Error, Interface, InterfaceName, Provider, Result, Token, Wired, link};
 
-use alive::Signature;
 pub(crate) use alive::{Alive, Call, Entered, Failure, Work};
+use exports::{Signature, exports, functions, key, names};
 pub use function::Function;
 pub(crate) use function::{Begun, Caller};
 pub(crate) use turn::Turn;
@@ -393,49 +393,4 @@ fn residents(wired: &Wired) -> Vec<Resident> {
     tokens
         .filter_map(|token| token.provider.resident().cloned())
         .collect()
-}
-
-/// The interfaces that an app exports, as others can be wired to them.
-fn exports(app: &App) -> Result<Vec<Interface>> {
-    let exports = app.surface().exports.iter();
-    exports
-        .map(|(name, structure)| {
-            Ok(Interface {
-                name: name.parse()?,
-                structure: Some(structure.clone()),
-            })
-        })
-        .collect()
-}
-
-/// The exported functions of an app by name, and where they are.
-fn functions(app: &App) -> Vec<(Signature, ComponentExportIndex)> {
-    let component = app.component();
-    let mut functions = Vec::new();
-    for (interface, structure) in &app.surface().exports {
-        let Some((_, place)) = component.get_export(None, interface) else {
-            continue;
-        };
-        for function in structure.functions() {
-            let Some((_, index)) = component.get_export(Some(&place), function) else {
-                continue;
-            };
-            let signature = Signature {
-                name: key(&track(interface), function),
-                counts: structure.counts(function),
-                has_handles: structure.has_handles(function),
-            };
-            functions.push((signature, index));
-        }
-    }
-    functions.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-    functions
-}
-
-fn names(signatures: &[Signature]) -> Vec<String> {
-    signatures.iter().map(|it| it.name.clone()).collect()
-}
-
-fn key(track: &str, function: &str) -> String {
-    format!("{track}.{function}")
 }

@@ -15,8 +15,9 @@ use wasmtime::component::{
 };
 
 use super::Inner;
+use super::exports::Signature;
 use crate::canonical::Passed;
-use crate::entry::{Counts, Entry, entry};
+use crate::entry::{Entry, entry};
 use crate::kinds::Kinds;
 use crate::pool::track;
 use crate::structure::Definition;
@@ -28,15 +29,6 @@ pub(super) struct Owner(pub Arc<Waiter>);
 
 /// What the call under way in a store was granted.
 pub(super) struct Granted(pub Option<Purse>);
-
-/// A function that is exported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Signature {
-    /// The track of the interface, and the function.
-    pub name: String,
-    pub counts: Counts,
-    pub has_handles: bool,
-}
 
 /// What is behind the tokens.
 pub(crate) struct Alive {
