@@ -89,14 +89,19 @@ impl Cache {
 
     /// The component of these bytes: from its entry, or compiled, which makes
     /// one. A folder that cannot be written to costs time and no more.
-    pub fn component(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+    pub fn component(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+        compile: impl FnOnce() -> wasmtime::Result<Component>,
+    ) -> wasmtime::Result<Component> {
         let entry = self.folder.join(format!("{}.cwasm", key(engine, bytes)));
         if let Ok(component) = load(engine, &entry) {
             self.hits.fetch_add(1, Relaxed);
             return Ok(component);
         }
         self.misses.fetch_add(1, Relaxed);
-        let component = Component::new(engine, bytes)?;
+        let component = compile()?;
         if let Ok(code) = component.serialize()
             && let Err(error) = self.store(&entry, &code)
         {

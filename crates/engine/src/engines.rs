@@ -1,6 +1,7 @@
 //! The engines in use, and what they have compiled.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +9,7 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ProfilingStrategy};
 
 use crate::cache::Cache;
+use crate::compilers::Compilers;
 use crate::ticker::Ticker;
 use crate::{Allocation, Error, Kind, Profile, Result, cache};
 
@@ -16,6 +18,10 @@ use crate::{Allocation, Error, Kind, Profile, Result, cache};
 pub struct Config {
     /// The folder of compiled code. `None` means that nothing is kept.
     pub cache: Option<PathBuf>,
+    /// How many threads compile; `None` is one for each core. Where guests run
+    /// while others are compiled, one less than there are cores keeps their
+    /// latency.
+    pub compilers: Option<NonZeroUsize>,
     /// Whether the names of guest functions are written to `/tmp/perf-PID.map`,
     /// for `perf report`.
     pub perf_map: bool,
@@ -31,6 +37,7 @@ pub struct Engines {
 struct Inner {
     config: Config,
     cache: Option<Cache>,
+    compilers: Compilers,
     ticker: Ticker,
     built: Mutex<HashMap<Kind, Engine>>,
 }
@@ -77,6 +84,7 @@ impl Engines {
             inner: Arc::new(Inner {
                 config,
                 cache,
+                compilers: Compilers::default(),
                 ticker,
                 built: Mutex::default(),
             }),
@@ -107,7 +115,11 @@ impl Engines {
         Ok(engine)
     }
 
-    /// Compiles a component, or takes it from the cache.
+    /// Compiles a component, or takes it from the cache. Compiling takes as long
+    /// and as much memory as the component has code, some KiB for each function;
+    /// it is done by threads that give way to all others, and the one that asks
+    /// waits for it. A worker of a runtime has better things to do
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     ///
@@ -115,9 +127,15 @@ impl Engines {
     /// can run.
     pub fn compile(&self, kind: Kind, bytes: &[u8]) -> Result<Compiled> {
         let engine = self.engine(kind)?;
+        let compile = || {
+            let compilers = &self.inner.compilers;
+            compilers.run(self.inner.config.compilers, || {
+                Component::new(&engine, bytes)
+            })
+        };
         let component = match &self.inner.cache {
-            Some(cache) => cache.component(&engine, bytes),
-            None => Component::new(&engine, bytes),
+            Some(cache) => cache.component(&engine, bytes, compile),
+            None => compile(),
         };
         let component = component.map_err(|e| Error::Compile(format!("{e:#}")))?;
         Ok(Compiled {

@@ -29,6 +29,7 @@
 
 mod budget;
 mod cache;
+mod compilers;
 mod deadline;
 mod engines;
 mod error;

@@ -137,7 +137,9 @@ impl Pool {
             .try_for_each(|interface| self.declare(interface).map(drop))
     }
 
-    /// Admits a component: compiled, or taken from the cache, and not run.
+    /// Admits a component: compiled, or taken from the cache, and not run. Whoever
+    /// asks waits for the compiler, as [`Engines::compile`] says; how large a
+    /// stranger's component may be is for the embedder to say.
     ///
     /// # Errors
     ///

@@ -115,6 +115,7 @@ pub fn workshop() -> Result<Workshop, Failed> {
     let config = Config {
         cache: cache(),
         perf_map: environment("VESICLE_PERF_MAP").is_some_and(|value| value == "1"),
+        ..Config::default()
     };
     Ok(Workshop::new(catalog(), config)?)
 }
