@@ -58,7 +58,7 @@ pub enum Error {
     Handles,
     /// A call would have passed more bytes than the guest may have itself, or
     /// than 128 MiB.
-    #[error("a call passes more than the instance's memory may hold, or more than 128 MiB")]
+    #[error("it passes too much with one call: more than its memory may hold, or than 128 MiB")]
     Passing,
     /// The guest gave what is no value of the type that it has promised, or an
     /// address outside of its memory.
@@ -180,16 +180,13 @@ impl Error {
         }
     }
 
-    /// Whether the guest ran into a limit of its budget.
+    /// Whether the guest ran into a limit of its budget. To pass too much with
+    /// one call is a fault of the guest's rather.
     #[must_use]
     pub fn is_exhaustion(&self) -> bool {
         matches!(
             self,
-            Self::Deadline { .. }
-                | Self::Memory { .. }
-                | Self::Fuel
-                | Self::Handles
-                | Self::Passing
+            Self::Deadline { .. } | Self::Memory { .. } | Self::Fuel | Self::Handles
         )
     }
 }
