@@ -4,6 +4,7 @@
 //! does not go in between; requests wait for none of that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,10 @@ impl Apps {
     ///
     /// [`Error::Setup`].
     pub fn new(limits: Limits) -> Result<Self> {
-        let engines = Engines::new(Config::default());
+        let engines = Engines::new(Config {
+            compilers: Some(compilers()),
+            ..Config::default()
+        });
         let pool = Pool::new(engines.map_err(|error| Error::Setup(error.into()))?);
         let interfaces = Interfaces::read().map_err(Error::Setup)?;
         for interface in interfaces.all().iter().cloned().chain(Wasi::offered()) {
@@ -248,4 +252,11 @@ fn check_name(name: &str) -> Result<()> {
         true => Ok(()),
         false => Err(Error::Name { app: name.into() }),
     }
+}
+
+/// As many threads compile what is uploaded as leave a core to those who are
+/// answered meanwhile.
+fn compilers() -> NonZeroUsize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
 }
