@@ -307,14 +307,13 @@ impl Inner {
     }
 
     /// Why there is nothing to call.
-    fn lost(&self, life: &Life) -> Error {
-        let instance = self.name.to_string();
+    fn lost(self: &Arc<Self>, life: &Life) -> Error {
         match life {
             Life::Poisoned(reason) => Error::Poisoned {
-                instance,
+                instance: self.name.to_string(),
                 reason: reason.clone(),
             },
-            _ => Error::Gone { instance },
+            _ => Resident::from(self).gone(),
         }
     }
 

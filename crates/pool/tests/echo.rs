@@ -3,16 +3,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-use std::sync::Arc;
+mod guests;
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, TestRunner};
-use vesicle_engine::{Config, Engines};
 use vesicle_pool::wasi::Wasi;
-use vesicle_pool::{Account, Error, Grant, Interface, Pool, Provider, Resident, Token, Value};
+use vesicle_pool::{Account, Error, Grant, Pool, Resident, Token, Value};
 
 const WIT: &str = include_str!("../../../tests/guests/echo/wit/echo.wit");
 
@@ -25,16 +23,7 @@ struct Echoes {
 
 impl Echoes {
     async fn new() -> Self {
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-cache");
-        let engines = Engines::new(Config {
-            cache: Some(cache),
-            ..Config::default()
-        });
-        let pool = Pool::new(engines.unwrap());
-        let interfaces = Interface::from_wit(WIT).unwrap();
-        for interface in interfaces.into_iter().chain(Wasi::offered()) {
-            pool.declare(interface).unwrap();
-        }
+        let pool = guests::pool(WIT);
         let near = keep(&pool, "echo", &[]).await;
         let far = keep(&pool, "echo-on", &near.tokens()).await;
         Self { pool, near, far }
@@ -51,15 +40,8 @@ impl Echoes {
 }
 
 async fn keep(pool: &Pool, name: &str, wired: &[Token]) -> Resident {
-    let here = std::env::current_exe().unwrap();
-    let components = here.ancestors().nth(2).unwrap().join("test-components");
-    let file = components.join(format!("{name}.wasm"));
-    let bytes = std::fs::read(&file)
-        .unwrap_or_else(|error| panic!("{}: {error}; run: cargo xtask build", file.display()));
-    let app = pool.admit(name, &bytes).unwrap();
-    let wasi: Arc<dyn Provider> = Arc::new(Wasi::deny_all(name));
-    let mut tokens = Token::all(&wasi);
-    tokens.extend_from_slice(wired);
+    let app = pool.admit(name, &guests::component(name)).unwrap();
+    let tokens = guests::with_wasi(Wasi::deny_all(name), wired.to_vec());
     let kept = pool.keep(name, &app, &tokens, Account::default());
     kept.await.unwrap()
 }

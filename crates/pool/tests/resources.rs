@@ -2,15 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-use std::sync::Arc;
+mod guests;
 
-use vesicle_engine::{Config, Engines};
 use vesicle_pool::membrane::{Membrane, around};
 use vesicle_pool::wasi::Wasi;
-use vesicle_pool::{
-    Account, App, Error, Grant, Interface, Pool, Provider, Resident, Resource, Token, Value,
-};
+use vesicle_pool::{Account, App, Error, Grant, Pool, Resident, Resource, Token, Value};
 
 const WIT: &str = include_str!("../../../tests/guests/wit/example.wit");
 
@@ -35,21 +31,12 @@ struct Room {
 }
 
 fn guest(pool: &Pool, name: &str) -> App {
-    let debug = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("debug");
-    let path = debug.join(format!("test-components/{name}.wasm"));
-    let bytes = std::fs::read(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; `cargo xtask build` makes it", path.display())
-    });
-    pool.admit(name, &bytes).unwrap()
+    pool.admit(name, &guests::component(name)).unwrap()
 }
 
 impl Room {
     fn new() -> Self {
-        let pool = Pool::new(Engines::new(Config::default()).unwrap());
-        let interfaces = Interface::from_wit(WIT).unwrap();
-        for interface in interfaces.into_iter().chain(Wasi::offered()) {
-            pool.declare(interface).unwrap();
-        }
+        let pool = guests::pool(WIT);
         Self {
             files: guest(&pool, "files"),
             shelf: guest(&pool, "shelf"),
@@ -59,8 +46,7 @@ impl Room {
     }
 
     async fn keep(&self, app: &App, tokens: Vec<Token>) -> Resident {
-        let wasi: Arc<dyn Provider> = Arc::new(Wasi::deny_all(app.name()));
-        let tokens: Vec<_> = tokens.into_iter().chain(Token::all(&wasi)).collect();
+        let tokens = guests::with_wasi(Wasi::deny_all(app.name()), tokens);
         let account = Account::default();
         let kept = self.pool.keep(app.name(), app, &tokens, account).await;
         kept.unwrap()
@@ -237,8 +223,7 @@ async fn what_is_of_an_instance_that_was_replaced_is_said_to_be_gone() {
     let files = room.keep(&room.files, vec![]).await;
     let token = &files.tokens()[0];
     let file = room.open(token, "a").await;
-    let wasi: Arc<dyn Provider> = Arc::new(Wasi::deny_all("files"));
-    let tokens = Token::all(&wasi);
+    let tokens = guests::with_wasi(Wasi::deny_all("files"), vec![]);
     let replaced = room.pool.replace(&files, &room.files, &tokens).await;
     replaced.unwrap();
     let size = room

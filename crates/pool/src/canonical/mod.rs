@@ -179,7 +179,8 @@ unsafe impl<const N: usize> ComponentType for Flat<N> {
 // SAFETY: as above.
 unsafe impl<const N: usize> ComponentNamedList for Flat<N> {}
 
-// SAFETY: as above. What is passed as core values is never in memory.
+// SAFETY: as above. A guest that calls without waiting passes in memory what
+// others pass as core values, and takes results there.
 unsafe impl<const N: usize> Lift for Flat<N> {
     fn linear_lift_from_flat(
         context: &mut LiftContext<'_>,

@@ -5,21 +5,24 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use vesicle_engine::{Config, Engines, State};
+use vesicle_engine::State;
 use vesicle_pool::wasi::{Stderr, Wasi};
 use vesicle_pool::{
     Account, App, Error, Grant, Interface, InterfaceName, Pool, Provider, Resident, Token, Value,
 };
 use wasmtime::component::{HasSelf, Linker};
 
+#[path = "../guests/mod.rs"]
+mod guests;
+
 mod bindings {
     wasmtime::component::bindgen!({ path: "../../tests/guests/wit", world: "kv-on-fs" });
 }
 
 use bindings::vesicle::example::fs;
+use guests::{component, with_wasi};
 
 const WIT: &str = include_str!("../../../../tests/guests/wit/example.wit");
 
@@ -104,16 +107,7 @@ pub struct Room {
 impl Room {
     /// A room with `kv-on-fs` and with notebooks, by the names of their files.
     pub fn new(notebooks: &[&'static str]) -> Self {
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-cache");
-        let engines = Engines::new(Config {
-            cache: Some(cache),
-            ..Config::default()
-        });
-        let pool = Pool::new(engines.unwrap());
-        let interfaces = Interface::from_wit(WIT).unwrap();
-        for interface in interfaces.into_iter().chain(Wasi::offered()) {
-            pool.declare(interface).unwrap();
-        }
+        let pool = guests::pool(WIT);
         let names = ["kv-on-fs"].into_iter().chain(notebooks.iter().copied());
         let admit = |name| (name, pool.admit(name, &component(name)).unwrap());
         let apps = names.map(admit).collect();
@@ -198,24 +192,4 @@ pub fn nothing() -> Value {
 
 pub fn refused(reason: &str) -> Value {
     Value::error(Some(reason.into()))
-}
-
-fn with_wasi(wasi: Wasi, mut tokens: Vec<Token>) -> Vec<Token> {
-    let wasi: Arc<dyn Provider> = Arc::new(wasi);
-    tokens.extend(Token::all(&wasi));
-    tokens
-}
-
-/// A component of the tests, which lies beside the folder of this program.
-fn component(name: &str) -> Vec<u8> {
-    let here = std::env::current_exe().unwrap();
-    let binaries = here.ancestors().nth(2).unwrap();
-    let file: PathBuf = [binaries, Path::new("test-components")].iter().collect();
-    let file = file.join(format!("{name}.wasm"));
-    std::fs::read(&file).unwrap_or_else(|error| {
-        panic!(
-            "{}: {error}; run: cargo xtask prepare, and cargo xtask build",
-            file.display()
-        )
-    })
 }
