@@ -147,7 +147,14 @@ async fn of_too_many_requests_some_are_sent_away_while_other_apps_answer() {
     while let Some(answer) = spinning.next().await {
         assert_ran_out(&answer.unwrap(), "deadline", "not finished within");
     }
-    assert_is_fresh(&server).await;
+    // One whose turn came at the last moment is carried out, for as long as an app
+    // may take, though nobody waits for it; who comes then may find its time gone.
+    let mut answer = server.get("/run/hostile/").await;
+    if answer.status == 503 {
+        assert_ran_out(&answer, "deadline", "waiting included");
+        answer = server.get("/run/hostile/").await;
+    }
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
