@@ -97,6 +97,8 @@ impl Raised {
 /// Why a guest's code stopped, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trap {
+    /// The engine's code of the reason.
+    pub code: wasmtime::Trap,
     /// The engine's name of the reason.
     pub reason: String,
     /// The guest's functions, innermost first, as far as they have names.
@@ -155,6 +157,7 @@ impl Error {
         match error.downcast_ref::<wasmtime::Trap>() {
             Some(wasmtime::Trap::OutOfFuel) => Self::Fuel,
             Some(trap) => Self::Trap(Trap {
+                code: *trap,
                 reason: trap.to_string(),
                 backtrace: backtrace(error),
             }),

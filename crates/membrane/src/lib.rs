@@ -59,6 +59,12 @@ impl Membrane {
         }
     }
 
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The present epoch.
     #[must_use]
     pub fn epoch(&self) -> u64 {
@@ -96,6 +102,18 @@ impl Seal {
             true => Ok(()),
             false => Err(self.revoked()),
         }
+    }
+
+    /// The epoch that it is of.
+    #[must_use]
+    pub fn issued(&self) -> u64 {
+        self.issued
+    }
+
+    /// The epoch that there is now, or was when its membrane went away.
+    #[must_use]
+    pub fn current(&self) -> u64 {
+        *self.epoch.borrow()
     }
 
     /// Returns once it is broken.

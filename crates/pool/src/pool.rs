@@ -312,17 +312,21 @@ impl Wired {
         self.instantiate_with(budget, |_| ()).await
     }
 
-    /// The same with a store that is prepared further.
-    pub(crate) async fn instantiate_with(
+    /// The same with a store that is prepared before its providers are attached.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wired::instantiate`].
+    pub async fn instantiate_with(
         &self,
         budget: Budget,
         prepare: impl FnOnce(&mut Store),
     ) -> Result<Instance> {
         let mut store = Store::new(&self.app.compiled, budget);
+        prepare(&mut store);
         for provider in self.providers() {
             provider.attach(store.state_mut())?;
         }
-        prepare(&mut store);
         let pre = self.pre.clone();
         let exports = store
             .run(async move |store| pre.instantiate_async(store).await)

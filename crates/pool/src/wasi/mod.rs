@@ -12,10 +12,12 @@ mod environment;
 mod files;
 mod grants;
 mod interfaces;
+mod launch;
 mod network;
 mod stderr;
 
 pub use grants::{Endpoint, FileGrant, FolderGrant, Grants};
+pub use launch::Launch;
 pub use stderr::Stderr;
 
 use std::sync::Arc;
@@ -93,8 +95,13 @@ impl Provider for Wasi {
         let mut wasi = WasiCtx::builder();
         wasi.allow_blocking_current_thread(BLOCK_IN_PLACE)
             .stdout(self.stderr.clone())
-            .stderr(self.stderr.clone())
-            .envs(&self.grants.env);
+            .stderr(self.stderr.clone());
+        let mut variables = self.grants.env.clone();
+        if let Some(launch) = state.extensions.get_mut::<Launch>() {
+            variables.append(&mut launch.environment);
+            launch.apply(&mut wasi);
+        }
+        wasi.envs(&variables);
         let mut guard = files::Guard::new(Arc::clone(&self.component), self.audit.clone());
         for root in files::roots(&self.grants) {
             let perms = if root.is_folder() {
@@ -116,7 +123,7 @@ impl Provider for Wasi {
         state.extensions.insert(guard);
         state.extensions.insert(environment::Asked::new(
             &self.component,
-            &self.grants.env,
+            &variables,
             &self.audit,
         ));
         state.extensions.insert(network::Names::new(

@@ -1,0 +1,5 @@
+//! Processes with no authority but what they are handed.
+#![deny(missing_docs)]
+
+pub mod output;
+pub mod pipe;
