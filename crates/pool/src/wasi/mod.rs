@@ -15,10 +15,12 @@ mod interfaces;
 mod launch;
 mod network;
 mod stderr;
+mod tree;
 
 pub use grants::{Endpoint, FileGrant, FolderGrant, Grants};
 pub use launch::Launch;
 pub use stderr::Stderr;
+pub use tree::{Tree, TreeEntry, TreeGrant, TreeKind, TreeStat};
 
 use std::sync::Arc;
 
