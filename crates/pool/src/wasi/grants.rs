@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::TreeGrant;
+
 /// The grants of one component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
@@ -10,6 +12,10 @@ pub struct Grants {
     pub files: Vec<FileGrant>,
     /// Folders to read and write, with all that is in them.
     pub folders: Vec<FolderGrant>,
+    /// What the guest sees as its root, to read. Files and folders are seen in
+    /// its place where they have the same path; none of them is listed in it. With
+    /// a tree no folder can be granted as the root.
+    pub tree: Option<TreeGrant>,
     /// Environment variables and their values.
     pub env: Vec<(String, String)>,
     /// Endpoints to connect to.

@@ -11,11 +11,13 @@
 mod environment;
 mod files;
 mod grants;
+mod guard;
 mod interfaces;
 mod launch;
 mod network;
 mod stderr;
 mod tree;
+mod view;
 
 pub use grants::{Endpoint, FileGrant, FolderGrant, Grants};
 pub use launch::Launch;
@@ -104,16 +106,26 @@ impl Provider for Wasi {
             launch.apply(&mut wasi);
         }
         wasi.envs(&variables);
-        let mut guard = files::Guard::new(Arc::clone(&self.component), self.audit.clone());
-        for root in files::roots(&self.grants) {
+        let guard = guard::Guard::new(
+            Arc::clone(&self.component),
+            &self.grants,
+            self.audit.clone(),
+        );
+        if let Some(folder) = guard.second_root() {
+            let reason = "a folder and a tree cannot both be the guest's root";
+            return Err(self.failed(folder, reason));
+        }
+        for root in guard.roots() {
+            let Some(host) = root.host() else {
+                continue;
+            };
             let perms = if root.is_folder() {
                 FsPerms::ReadWrite
             } else {
                 FsPerms::ReadOnly
             };
-            wasi.preopened_dir(root.host(), root.guest(), perms)
-                .map_err(|e| self.failed(&format!("{}", root.host().display()), e))?;
-            guard.add(root);
+            wasi.preopened_dir(host, root.guest(), perms)
+                .map_err(|e| self.failed(&format!("{}", host.display()), e))?;
         }
         network::allow(
             &mut wasi,
