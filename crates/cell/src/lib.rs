@@ -2,5 +2,7 @@
 #![deny(missing_docs)]
 
 pub mod image;
+#[cfg(feature = "network")]
+pub mod network;
 pub mod output;
 pub mod pipe;
