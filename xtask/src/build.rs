@@ -5,6 +5,7 @@ use crate::command::{self, cargo, heading};
 use crate::error::Result;
 use crate::foreign;
 use crate::guests;
+use crate::images;
 use crate::toolchain;
 use crate::tree::Tree;
 
@@ -19,7 +20,9 @@ pub fn components(tree: &Tree, profile: Profile) -> Result<()> {
     toolchain::ensure_target(tree)?;
     heading("building the components");
     let built = guests::build(&tree.components(), &tree.components_target())?;
-    guests::install(&built, &tree.binaries(profile).join("components"))
+    let binaries = tree.binaries(profile);
+    guests::install(&built.components, &binaries.join("components"))?;
+    images::lay(&built.commands, &binaries.join("images"))
 }
 
 /// Builds the components that only tests run, if there are any.
@@ -30,10 +33,15 @@ pub fn test_components(tree: &Tree) -> Result<()> {
     }
     toolchain::ensure_target(tree)?;
     heading("building the components of the tests");
-    let mut built = guests::build(&workspace, &workspace.join("target"))?;
+    let built = guests::build(&workspace, &workspace.join("target"))?;
+    let mut components = built.components;
+    components.extend(built.commands);
     // Those of other languages, if `prepare` has made them.
-    built.extend(foreign::made(tree)?);
-    guests::install(&built, &tree.binaries(Profile::Dev).join("test-components"))
+    components.extend(foreign::made(tree)?);
+    guests::install(
+        &components,
+        &tree.binaries(Profile::Dev).join("test-components"),
+    )
 }
 
 /// Builds the host: always the whole workspace. A single package would have

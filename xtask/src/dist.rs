@@ -32,12 +32,15 @@ pub fn make(tree: &Tree, profile: Profile, to: Option<PathBuf>) -> Result<()> {
         &folder.join("components"),
         &[],
     )?;
+    files::copy_folder(&binaries.join("images"), &folder.join("images"), &[])?;
     for file in ["LICENSE", "README.md"] {
         copy(&tree.root.join(file), &folder.join(file))?;
     }
     for part in [
         "docs",
         "wit",
+        "capnp",
+        "sdk/cell",
         "sdk/connector",
         "sdk/postgres",
         "sdk/postgres-client",

@@ -17,11 +17,20 @@ use crate::toolchain::TARGET;
 /// Component files by the names that documents use.
 pub type Components = BTreeMap<String, PathBuf>;
 
+/// What a workspace comes to.
+#[derive(Default)]
+pub struct Built {
+    /// Components that others call.
+    pub components: Components,
+    /// Components that are run as programs.
+    pub commands: Components,
+}
+
 /// Builds every component of a workspace; packages of another kind are left.
-pub fn build(workspace: &Path, target: &Path) -> Result<Components> {
+pub fn build(workspace: &Path, target: &Path) -> Result<Built> {
     let packages = packages(workspace)?;
     if packages.is_empty() {
-        return Ok(Components::new());
+        return Ok(Built::default());
     }
     let mut build = cargo(workspace);
     build
@@ -39,11 +48,15 @@ pub fn build(workspace: &Path, target: &Path) -> Result<Components> {
     }
     command::run(&mut build)?;
     let folder = target.join(TARGET).join("release");
-    let file = |library: String| folder.join(library.replace('-', "_") + ".wasm");
-    Ok(packages
-        .into_iter()
-        .map(|(package, library)| (package, file(library)))
-        .collect())
+    let mut built = Built::default();
+    for (package, kind) in packages {
+        let (into, name) = match kind {
+            Kind::Library(name) => (&mut built.components, name.replace('-', "_")),
+            Kind::Command(name) => (&mut built.commands, name),
+        };
+        into.insert(package, folder.join(name + ".wasm"));
+    }
+    Ok(built)
 }
 
 /// Copies components to a folder, and removes others from it.
@@ -65,8 +78,14 @@ pub fn install(components: &Components, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The packages that make components, with the names of their libraries.
-fn packages(workspace: &Path) -> Result<BTreeMap<String, String>> {
+/// What a package makes, with the name of its target.
+enum Kind {
+    Library(String),
+    Command(String),
+}
+
+/// The packages that make components.
+fn packages(workspace: &Path) -> Result<BTreeMap<String, Kind>> {
     let mut ask = cargo(workspace);
     ask.args(["metadata", "--no-deps", "--format-version", "1"]);
     let answer: Value = serde_json::from_str(&command::output(&mut ask)?)
@@ -76,12 +95,17 @@ fn packages(workspace: &Path) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     for package in list(&answer["packages"]) {
         for target in list(&package["targets"]) {
-            if list(&target["crate_types"])
-                .iter()
-                .any(|kind| kind == "cdylib")
-            {
-                found.insert(text(&package["name"]), text(&target["name"]));
-            }
+            let is = |kind: &str| list(&target["crate_types"]).iter().any(|it| it == kind);
+            let name = text(&target["name"]);
+            let kind = match (
+                is("cdylib"),
+                list(&target["kind"]).iter().any(|it| it == "bin"),
+            ) {
+                (true, _) => Kind::Library(name),
+                (false, true) => Kind::Command(name),
+                (false, false) => continue,
+            };
+            found.insert(text(&package["name"]), kind);
         }
     }
     Ok(found)

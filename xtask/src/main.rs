@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod foreign;
 mod guests;
+mod images;
 mod prepare;
 mod test;
 mod toolchain;

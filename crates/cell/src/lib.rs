@@ -1,8 +1,38 @@
 //! Processes with no authority but what they are handed.
+//!
+//! A cell is a component that runs as a process. It reaches nothing but its link:
+//! Cap'n Proto with its host, over two streams (`wit/vesicle-cell`). What it finds
+//! there is a membrane, and behind it a session: its host, and an executor by which
+//! it starts processes of its own, with what it chooses to give them.
+//!
+//! Invariants:
+//!
+//! - A process can do nothing that it was not handed: by its parent over its link,
+//!   or, the first of a tree, by name from whoever started it.
+//! - Everything that came with a session ends with the session's epoch.
+//! - A tree of processes uses no more than its root was given, and ends with it.
 #![deny(missing_docs)]
 
+mod account;
+mod cells;
+mod error;
+mod exit;
 pub mod image;
+mod input;
+mod link;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod output;
 pub mod pipe;
+mod process;
+mod program;
+mod rpc;
+
+pub use account::Limits;
+pub use cells::{Cells, Command, Running};
+pub use error::Error;
+pub use exit::Exit;
+pub use link::Links;
+
+/// The result of what this crate does.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

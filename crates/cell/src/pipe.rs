@@ -154,11 +154,47 @@ impl Writer {
         Gauge(Arc::clone(&self.0))
     }
 
+    /// Waits for room, and writes what there is room for.
+    pub(crate) fn poll_push(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.0.state();
+        let room = ready!(state.poll_room(context))?;
+        let taken = room.min(bytes.len());
+        state.push(&bytes[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
     /// Says that no more is written.
     pub fn close(&self) {
         let mut state = self.0.state();
         state.is_closed = true;
         state.readers.wake();
+    }
+}
+
+impl Reader {
+    /// Waits for bytes, or for the end, and fills what it can: nothing at the end.
+    pub(crate) fn poll_fill(&self, context: &Context<'_>, into: &mut [u8]) -> Poll<usize> {
+        let mut state = self.0.state();
+        ready!(state.poll_bytes(context));
+        let taken = state.bytes.len().min(into.len());
+        state.take(&mut into[..taken]);
+        Poll::Ready(taken)
+    }
+
+    /// Returns when there are bytes, or no more will come.
+    pub(crate) async fn has_bytes(&self) {
+        std::future::poll_fn(|context| self.0.state().poll_bytes(context)).await;
+    }
+
+    /// Takes so many bytes at most, or none if there are none.
+    pub(crate) fn take(&self, most: usize) -> StreamResult<Bytes> {
+        let mut state = self.0.state();
+        if state.bytes.is_empty() && state.is_closed {
+            return Err(StreamError::Closed);
+        }
+        let mut bytes = vec![0; state.bytes.len().min(most)];
+        state.take(&mut bytes);
+        Ok(bytes.into())
     }
 }
 
@@ -183,11 +219,7 @@ impl AsyncWrite for Writer {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut state = self.0.state();
-        let room = ready!(state.poll_room(context))?;
-        let taken = room.min(bytes.len());
-        state.push(&bytes[..taken]);
-        Poll::Ready(Ok(taken))
+        self.poll_push(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -206,37 +238,21 @@ impl AsyncRead for Reader {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let mut state = self.0.state();
-        ready!(state.poll_bytes(context));
-        let taken = state.bytes.len().min(into.len());
-        state.take(&mut into[..taken]);
-        Poll::Ready(Ok(taken))
+        self.poll_fill(context, into).map(Ok)
     }
 }
 
 #[async_trait::async_trait]
 impl Pollable for Reader {
     async fn ready(&mut self) {
-        std::future::poll_fn(|context| self.0.state().poll_bytes(context)).await;
+        self.has_bytes().await;
     }
 }
 
 #[async_trait::async_trait]
 impl InputStream for Reader {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        let mut state = self.0.state();
-        let taken = state.bytes.len().min(size);
-        if taken == 0 {
-            let ended = state.bytes.is_empty() && state.is_closed;
-            return if ended {
-                Err(StreamError::Closed)
-            } else {
-                Ok(Bytes::new())
-            };
-        }
-        let mut bytes = vec![0; taken];
-        state.take(&mut bytes);
-        Ok(bytes.into())
+        self.take(size)
     }
 }
 

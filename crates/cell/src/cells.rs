@@ -1,0 +1,260 @@
+//! Where cells run: threads, each with cells of its own.
+//!
+//! Invariant: what belongs to a cell never leaves its thread; the handles that do
+//! hold no capability.
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use vesicle_engine::Engines;
+use vesicle_membrane::Membrane;
+use vesicle_pool::wasi::{Grants, Launch};
+use vesicle_pool::{Audit, Pool};
+
+use crate::account::{Account, Limits};
+use crate::output::Output;
+use crate::process::{Process, Start};
+use crate::program::{Program, Programs};
+use crate::rpc::Context;
+use crate::{Error, Exit, Result};
+
+/// Runs cells. One for a host; cloning is cheap and means the same.
+#[derive(Clone)]
+pub struct Cells {
+    shared: Arc<Shared>,
+    threads: Arc<Threads>,
+}
+
+/// What all cells share.
+pub(crate) struct Shared {
+    programs: Programs,
+    started: AtomicU64,
+}
+
+/// What a cell is made of.
+pub struct Command {
+    /// What it is called, for people.
+    pub name: String,
+    /// The component.
+    pub wasm: Vec<u8>,
+    /// Its arguments, the first of which is its name.
+    pub arguments: Vec<String>,
+    /// What it may reach besides its link.
+    pub grants: Grants,
+    /// What it and all that it starts may use.
+    pub limits: Limits,
+    /// Whose epochs its sessions are of.
+    pub membrane: Arc<Membrane>,
+}
+
+/// A cell that runs. Dropping it lets it go on, as long as there are [`Cells`].
+pub struct Running {
+    _threads: Arc<Threads>,
+    kill: CancellationToken,
+    exit: watch::Receiver<Option<Exit>>,
+    /// What it writes.
+    pub stdout: Output,
+    /// What it complains of.
+    pub stderr: Output,
+}
+
+impl Cells {
+    /// Makes ready to run cells, on as many threads as there are cores.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Other`] where a thread cannot be started.
+    pub fn new(engines: Engines) -> Result<Self> {
+        let programs = Programs::new(Pool::new(engines))?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                programs,
+                started: AtomicU64::new(0),
+            }),
+            threads: Arc::new(Threads::start()?),
+        })
+    }
+
+    /// Starts a cell.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where its component cannot be run.
+    pub async fn start(&self, command: Command) -> Result<Running> {
+        let shared = Arc::clone(&self.shared);
+        let account = Account::new(&command.limits);
+        let Command {
+            name,
+            wasm,
+            arguments,
+            grants,
+            membrane,
+            ..
+        } = command;
+        let program = shared.program_with(wasm, &account, grants).await?;
+        let kill = CancellationToken::new();
+        let (answer, started) = oneshot::channel();
+        let start = Start {
+            name,
+            program,
+            launch: Launch::new().arguments(arguments),
+            account,
+            kill: kill.clone(),
+            seal: None,
+        };
+        self.threads.give(Box::new(move || {
+            let process = Process::start(start, |born| {
+                let context = Context {
+                    shared,
+                    membrane,
+                    owner: Rc::clone(born),
+                };
+                context.membrane()
+            });
+            // It reads nothing, so it finds the end at once.
+            process.stdin().close();
+            let _ = answer.send((
+                process.exit(),
+                process.stdout().clone(),
+                process.stderr().clone(),
+            ));
+        }));
+        let lost = |_| Error::Other("the thread of a cell has ended".into());
+        let (exit, stdout, stderr) = started.await.map_err(lost)?;
+        Ok(Running {
+            _threads: Arc::clone(&self.threads),
+            kill,
+            exit,
+            stdout,
+            stderr,
+        })
+    }
+}
+
+impl Running {
+    /// Returns when it has ended, with all that it has started.
+    pub async fn wait(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        let ended = exit.wait_for(Option::is_some).await;
+        ended
+            .ok()
+            .and_then(|exit| exit.clone())
+            .unwrap_or(Exit::Killed)
+    }
+
+    /// Ends it, with all that it has started.
+    pub async fn kill(&self) -> Exit {
+        self.kill.cancel();
+        self.wait().await
+    }
+}
+
+impl Shared {
+    /// A name for a child, which no other process has.
+    pub fn name(&self, parent: &str) -> String {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        format!("{parent}/{number}")
+    }
+
+    /// The program of some bytes, compiled if it is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`].
+    pub async fn program(self: &Arc<Self>, wasm: &[u8], account: &Account) -> Result<Arc<Program>> {
+        let admission = Programs::admission(account.fuel().is_some(), account.budget().memory);
+        if let Some(known) = self.programs.known(wasm, admission) {
+            return Ok(known);
+        }
+        let (shared, wasm) = (Arc::clone(self), wasm.to_vec());
+        let made = tokio::task::spawn_blocking(move || shared.programs.make(&wasm, admission));
+        made.await
+            .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?
+    }
+
+    /// The same for one that may reach more than its link.
+    async fn program_with(
+        self: &Arc<Self>,
+        wasm: Vec<u8>,
+        account: &Account,
+        grants: Grants,
+    ) -> Result<Arc<Program>> {
+        let admission = Programs::admission(account.fuel().is_some(), account.budget().memory);
+        let shared = Arc::clone(self);
+        let made = tokio::task::spawn_blocking(move || {
+            let program = shared
+                .programs
+                .with(&wasm, admission, grants, Audit::default());
+            program.map(Arc::new)
+        });
+        made.await
+            .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?
+    }
+}
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Threads that run cells.
+struct Threads {
+    queues: Vec<mpsc::UnboundedSender<Work>>,
+    next: AtomicUsize,
+    handles: Mutex<Vec<std::thread::JoinHandle<()>>>,
+}
+
+impl Threads {
+    fn start() -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut queues = Vec::new();
+        let mut handles = Vec::new();
+        for number in 0..cores {
+            let (queue, mut work) = mpsc::unbounded_channel::<Work>();
+            let failed = |error: std::io::Error| {
+                Error::Other(format!("a thread for cells cannot be started: {error}"))
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = runtime.map_err(failed)?;
+            let builder = std::thread::Builder::new().name(format!("cells-{number}"));
+            let handle = builder.spawn(move || {
+                let local = tokio::task::LocalSet::new();
+                local.block_on(&runtime, async move {
+                    while let Some(work) = work.recv().await {
+                        work();
+                    }
+                });
+            });
+            handles.push(handle.map_err(failed)?);
+            queues.push(queue);
+        }
+        Ok(Self {
+            queues,
+            next: AtomicUsize::new(0),
+            handles: Mutex::new(handles),
+        })
+    }
+
+    /// Has the next thread do something.
+    fn give(&self, work: Work) {
+        let next = self.next.fetch_add(1, Ordering::Relaxed) % self.queues.len();
+        // A thread takes work until its queue is gone.
+        let _ = self.queues[next].send(work);
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.queues.clear();
+        let handles = self
+            .handles
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        for handle in handles.drain(..) {
+            // A thread that has panicked has told so.
+            let _ = handle.join();
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! A component that runs, with its link and all that it has started.
+//!
+//! A process and its children live on one thread, so that capabilities go from one
+//! to the other without a copy; what else runs there has its turn at each tick of
+//! the epoch.
+//!
+//! Invariants: when a process has ended, its store is gone and so is everything
+//! that it started; its output can be read to the end.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use capnp::capability::Client;
+use capnp::message::ReaderOptions;
+use capnp_rpc::rpc_twoparty_capnp::Side;
+use capnp_rpc::twoparty::VatNetwork;
+use capnp_rpc::{RpcSystem, rpc_twoparty_capnp};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vesicle_engine::{Fuel, Store, WhenEmpty};
+use vesicle_membrane::Seal;
+use vesicle_pool::wasi::Launch;
+
+use crate::account::Account;
+use crate::input::Input;
+use crate::link::Link;
+use crate::output::Output;
+use crate::pipe::{Writer, pipe};
+use crate::program::Program;
+use crate::{Error, Exit, Result};
+
+/// Words of eight bytes that a message may have: 64 MiB.
+const LARGEST_MESSAGE: usize = (64 << 20) / 8;
+
+/// What a process is started with.
+pub(crate) struct Start {
+    /// What it is called, for people.
+    pub name: String,
+    pub program: Arc<Program>,
+    pub launch: Launch,
+    pub account: Account,
+    /// Ends it, with all that it starts.
+    pub kill: CancellationToken,
+    /// Of the session that it is started from.
+    pub seal: Option<Seal>,
+}
+
+/// What is left of a process for those who hold it.
+pub(crate) struct Process {
+    name: String,
+    stdin: Writer,
+    stdout: Output,
+    stderr: Output,
+    kill: CancellationToken,
+    exit: watch::Receiver<Option<Exit>>,
+    asked: mpsc::UnboundedSender<oneshot::Sender<Client>>,
+}
+
+/// What a process can see of itself while what it finds on its link is made.
+pub(crate) struct Born {
+    pub name: String,
+    pub account: Account,
+    pub kill: CancellationToken,
+    pub children: TaskTracker,
+}
+
+impl Process {
+    /// Starts a process. Must be called within a `LocalSet`.
+    pub fn start(start: Start, bootstrap: impl FnOnce(&Rc<Born>) -> Client) -> Rc<Self> {
+        let (stdin, input) = pipe();
+        let (stdout, stderr) = (Output::default(), Output::default());
+        let (ended, exit) = watch::channel(None);
+        let (asked, asks) = mpsc::unbounded_channel();
+        let born = Rc::new(Born {
+            name: start.name.clone(),
+            account: start.account.clone(),
+            kill: start.kill.clone(),
+            children: TaskTracker::new(),
+        });
+        let process = Rc::new(Self {
+            name: start.name.clone(),
+            stdin,
+            stdout: stdout.clone(),
+            stderr: stderr.clone(),
+            kill: start.kill.clone(),
+            exit,
+            asked,
+        });
+        let outputs = Closing([stdout.clone(), stderr.clone()]);
+        let launch = start
+            .launch
+            .stdin(Input::new(input))
+            .outputs(stdout, stderr);
+        let start = Start { launch, ..start };
+        let root = bootstrap(&born);
+        tokio::task::spawn_local(async move {
+            let exit = live(start, root, asks).await;
+            // Nobody is left to start more.
+            born.kill.cancel();
+            born.children.close();
+            born.children.wait().await;
+            drop(outputs);
+            ended.send_replace(Some(exit));
+        });
+        process
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn stdin(&self) -> &Writer {
+        &self.stdin
+    }
+
+    pub fn stdout(&self) -> &Output {
+        &self.stdout
+    }
+
+    pub fn stderr(&self) -> &Output {
+        &self.stderr
+    }
+
+    /// How it has ended, once it has.
+    pub fn exit(&self) -> watch::Receiver<Option<Exit>> {
+        self.exit.clone()
+    }
+
+    /// Returns when it has ended.
+    pub async fn exited(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        match exit.wait_for(Option::is_some).await {
+            Ok(exit) => exit.clone().unwrap_or(Exit::Killed),
+            // Its task is gone, with the thread that it was on.
+            Err(_) => Exit::Killed,
+        }
+    }
+
+    /// Ends it, with all that it has started, and returns when that is done.
+    pub async fn kill(&self) -> Exit {
+        self.kill.cancel();
+        self.exited().await
+    }
+
+    /// What it serves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] after its end.
+    pub async fn exported(&self) -> Result<Client> {
+        let (answer, exported) = oneshot::channel();
+        let gone = || Error::Gone(format!("{} has ended", self.name));
+        self.asked.send(answer).map_err(|_| gone())?;
+        exported.await.map_err(|_| gone())
+    }
+}
+
+/// Runs it to its end.
+async fn live(
+    start: Start,
+    bootstrap: Client,
+    asks: mpsc::UnboundedReceiver<oneshot::Sender<Client>>,
+) -> Exit {
+    let Start {
+        program,
+        launch,
+        account,
+        kill,
+        seal,
+        ..
+    } = start;
+    let until = account.until();
+    let guest = async move {
+        let mut link = None;
+        let prepared = |store: &mut Store| {
+            let state = store.state_mut();
+            state.extensions.insert(launch);
+            link = Some(Link::attach(state));
+            store.hold_from(account.bytes().clone());
+            if let Some(fuel) = account.fuel() {
+                store.draw_on(Fuel {
+                    grant: None,
+                    own: fuel.clone(),
+                    when_empty: WhenEmpty::Trap,
+                });
+            }
+        };
+        let made = program.wired().instantiate_with(account.budget(), prepared);
+        let instance = match made.await {
+            Ok(instance) => instance,
+            Err(error) => return Exit::of_start(error),
+        };
+        // The link is driven for as long as the guest runs, and not longer.
+        let driver = link.map(|link| drive(link, bootstrap, asks));
+        let _driver = driver.map(|driver| AbortOnDrop(tokio::task::spawn_local(driver)));
+        run(instance, program.run()).await
+    };
+    let revoked = async {
+        match &seal {
+            Some(seal) => {
+                seal.broken().await;
+                Exit::Revoked {
+                    issued: seal.issued(),
+                    current: seal.current(),
+                }
+            }
+            None => std::future::pending().await,
+        }
+    };
+    let late = async {
+        match until {
+            Some(until) => tokio::time::sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        exit = guest => exit,
+        () = kill.cancelled() => Exit::Killed,
+        exit = revoked => exit,
+        () = late => Exit::Exhausted(vesicle_protocol::outcome_capnp::Resource::Time),
+    }
+}
+
+async fn run(mut instance: vesicle_pool::Instance, run: &str) -> Exit {
+    let exports = instance.exports;
+    let found = instance.store.with(|store| {
+        let interface = exports.get_export_index(&mut *store, None, run);
+        let run = exports.get_export_index(&mut *store, interface.as_ref(), "run");
+        let run = run.ok_or_else(|| wasmtime::Error::msg("it exports no run"))?;
+        exports.get_typed_func::<(), (Result<(), ()>,)>(store, run)
+    });
+    let function = match found {
+        Ok(function) => function,
+        Err(error) => return Exit::Start(format!("{error:#}")),
+    };
+    let ran = instance.store.run(async |store| {
+        let (ran,) = function.call_async(store, ()).await?;
+        Ok(ran)
+    });
+    Exit::of_run(ran.await)
+}
+
+/// Answers what comes over the link.
+async fn drive(
+    link: Link,
+    bootstrap: Client,
+    mut asks: mpsc::UnboundedReceiver<oneshot::Sender<Client>>,
+) {
+    let mut options = ReaderOptions::new();
+    options.traversal_limit_in_words(Some(LARGEST_MESSAGE));
+    let network = VatNetwork::new(
+        link.input,
+        link.output,
+        rpc_twoparty_capnp::Side::Server,
+        options,
+    );
+    let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
+    loop {
+        tokio::select! {
+            ended = &mut rpc => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a cell's link has ended");
+                }
+                return;
+            }
+            Some(ask) = asks.recv() => {
+                let _ = ask.send(rpc.bootstrap(Side::Client));
+            }
+        }
+    }
+}
+
+/// Outputs that end with a process, also where its thread does.
+struct Closing([Output; 2]);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Output::close);
+    }
+}
+
+/// A task that ends with whoever holds it.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

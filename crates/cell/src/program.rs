@@ -1,0 +1,136 @@
+//! Components that processes are made from, compiled and wired once.
+//!
+//! Invariant: two processes of the same bytes have the same program, whoever
+//! started them, since a program holds no authority: what a process is given is
+//! put into its own store.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vesicle_pool::wasi::{Grants, Wasi};
+use vesicle_pool::{Admission, Audit, Pool, Provider, Token, Wired};
+
+use crate::link::Links;
+use crate::{Error, Result};
+
+/// Bytes of components that are remembered.
+const REMEMBERED: usize = 256 << 20;
+/// The interface that a program exports, without its patch version.
+const RUN: &str = "wasi:cli/run@0.2";
+/// Bytes that an instance of the dense pool may have.
+const DENSE: u64 = 64 << 20;
+
+/// A component that can be run as a process.
+pub struct Program {
+    wired: Wired,
+    /// The full name of the interface by which it is run.
+    run: String,
+}
+
+/// Programs that were made, the newest last.
+pub(crate) struct Programs {
+    pool: Pool,
+    known: Mutex<VecDeque<Known>>,
+}
+
+struct Known {
+    bytes: Arc<[u8]>,
+    admission: Admission,
+    program: Arc<Program>,
+}
+
+impl Program {
+    pub(crate) fn wired(&self) -> &Wired {
+        &self.wired
+    }
+
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+}
+
+impl Programs {
+    pub fn new(pool: Pool) -> Result<Self> {
+        let links = Links;
+        let interfaces = Wasi::offered().into_iter().chain(links.interfaces());
+        for interface in interfaces {
+            let declared = pool.declare(interface);
+            declared.map_err(|error| Error::Other(error.to_string()))?;
+        }
+        Ok(Self {
+            pool,
+            known: Mutex::default(),
+        })
+    }
+
+    /// What instances have to be like.
+    pub fn admission(metered: bool, memory: u64) -> Admission {
+        Admission {
+            metered,
+            dense: memory <= DENSE,
+        }
+    }
+
+    /// The program of these bytes, if there is one.
+    pub fn known(&self, bytes: &[u8], admission: Admission) -> Option<Arc<Program>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |it: &Known| it.admission == admission && *it.bytes == *bytes;
+        let at = known.iter().rposition(is_it)?;
+        let found = known.remove(at)?;
+        let program = Arc::clone(&found.program);
+        known.push_back(found);
+        Some(program)
+    }
+
+    /// Makes the program of these bytes, which takes the compiler's time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where it cannot be run.
+    pub fn make(&self, bytes: &[u8], admission: Admission) -> Result<Arc<Program>> {
+        let program = self.with(bytes, admission, Grants::default(), Audit::default())?;
+        let program = Arc::new(program);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push_back(Known {
+            bytes: bytes.into(),
+            admission,
+            program: Arc::clone(&program),
+        });
+        while known.len() > 1 && known.iter().map(|it| it.bytes.len()).sum::<usize>() > REMEMBERED {
+            known.pop_front();
+        }
+        Ok(program)
+    }
+
+    /// Makes a program that can reach more than its link, which nobody else gets.
+    ///
+    /// # Errors
+    ///
+    /// As [`Programs::make`].
+    pub fn with(
+        &self,
+        bytes: &[u8],
+        admission: Admission,
+        grants: Grants,
+        audit: Audit,
+    ) -> Result<Program> {
+        let invalid = |error: vesicle_pool::Error| Error::Invalid(error.to_string());
+        let app = self.pool.admit_as("the component", bytes, admission);
+        let app = app.map_err(invalid)?;
+        let exports = app.surface().exports.keys();
+        let run = exports.into_iter().find(|name| is_run(name)).cloned();
+        let run = run.ok_or_else(|| {
+            Error::Invalid(format!(
+                "the component cannot be run: it does not export {RUN}; it has to be a command"
+            ))
+        })?;
+        let mut tokens = Token::of(Wasi::new("the cell", grants, audit));
+        tokens.extend(Token::of(Links));
+        let wired = self.pool.wire(&app, &tokens).map_err(invalid)?;
+        Ok(Program { wired, run })
+    }
+}
+
+fn is_run(name: &str) -> bool {
+    name.starts_with(RUN) && name[RUN.len()..].starts_with('.')
+}

@@ -1,0 +1,157 @@
+//! What starts processes, as a capability.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use capnp::capability::Client;
+use vesicle_membrane::Seal;
+use vesicle_pool::wasi::Launch;
+use vesicle_protocol::cell_capnp::{budget, executor};
+
+use super::process::Process as Served;
+use super::{Context, sealed};
+use crate::account::Share;
+use crate::process::{Process, Start};
+use crate::{Error, Result};
+
+/// Bytes that arguments and variables may have together.
+const LARGEST_WORDS: usize = 1 << 20;
+
+/// Starts processes for a session, on the account of whoever has the session.
+pub(super) struct Executor {
+    pub context: Context,
+    pub seal: Seal,
+}
+
+impl Executor {
+    async fn spawn(
+        &self,
+        wasm: &[u8],
+        launch: Launch,
+        bootstrap: Option<Client>,
+        share: Share,
+    ) -> Result<Rc<Process>> {
+        let Context { shared, owner, .. } = &self.context;
+        if owner.kill.is_cancelled() {
+            return Err(Error::Gone(format!("{} has ended", owner.name)));
+        }
+        let account = owner.account.grant(share)?;
+        let program = shared.program(wasm, &account).await?;
+        // Starting may have waited for the compiler.
+        self.seal.check().map_err(|_| Error::stale(&self.seal))?;
+        let start = Start {
+            name: shared.name(&owner.name),
+            program,
+            launch,
+            account,
+            kill: owner.kill.child_token(),
+            seal: Some(self.seal.clone()),
+        };
+        let process = Process::start(start, |born| match bootstrap {
+            Some(chosen) => chosen,
+            None => {
+                let context = Context {
+                    owner: Rc::clone(born),
+                    ..self.context.clone()
+                };
+                context.membrane_of(self.seal.clone())
+            }
+        });
+        let child = Rc::clone(&process);
+        owner
+            .children
+            .spawn_local(async move { child.exited().await });
+        Ok(process)
+    }
+}
+
+impl executor::Server for Executor {
+    async fn run_bytes(
+        self: Rc<Self>,
+        params: executor::RunBytesParams,
+        mut results: executor::RunBytesResults,
+    ) -> Result<(), capnp::Error> {
+        let params = params.get()?;
+        let bootstrap = match params.has_bootstrap() {
+            true => Some(Client::new(params.get_bootstrap().get_as_capability()?)),
+            false => None,
+        };
+        let spawned = async {
+            let launch = launch(params)?;
+            let share = share(params)?;
+            let wasm = params.get_wasm().map_err(unreadable)?;
+            self.spawn(wasm, launch, bootstrap, share).await
+        };
+        match sealed(&self.seal, spawned).await {
+            Ok(process) => {
+                let served = Served {
+                    process,
+                    seal: self.seal.clone(),
+                };
+                let served: vesicle_protocol::cell_capnp::process::Client =
+                    capnp_rpc::new_client(served);
+                results.get().set_ok(served)?;
+            }
+            Err(error) => error.tell(results.get()),
+        }
+        Ok(())
+    }
+
+    async fn echo(
+        self: Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        if self.seal.check().is_err() {
+            Error::stale(&self.seal).tell(results.get());
+            return Ok(());
+        }
+        let text = params.get()?.get_text()?.to_str()?;
+        results.get().set_ok(&*format!("Echo: {text}"))
+    }
+}
+
+fn launch(params: executor::run_bytes_params::Reader<'_>) -> Result<Launch> {
+    let mut arguments = Vec::new();
+    let mut bytes = 0;
+    let mut word = |text: capnp::Result<capnp::text::Reader<'_>>| -> Result<String> {
+        let text = text.map_err(unreadable)?.to_str().map_err(|error| {
+            Error::Invalid(format!("arguments and variables are UTF-8: {error}"))
+        })?;
+        bytes += text.len();
+        if bytes > LARGEST_WORDS || text.contains('\0') {
+            return Err(Error::Invalid(format!(
+                "arguments and variables have {LARGEST_WORDS} bytes at most, and no NUL"
+            )));
+        }
+        Ok(text.to_owned())
+    };
+    for argument in params.get_arguments().map_err(unreadable)? {
+        arguments.push(word(argument)?);
+    }
+    let mut variables = Vec::new();
+    for variable in params.get_environment().map_err(unreadable)? {
+        let name = word(variable.get_name())?;
+        if name.is_empty() || name.contains('=') {
+            let reason = format!("{name:?} is no name of a variable: it is empty or has a =");
+            return Err(Error::Invalid(reason));
+        }
+        variables.push((name, word(variable.get_value())?));
+    }
+    Ok(Launch::new().arguments(arguments).environment(variables))
+}
+
+fn share(params: executor::run_bytes_params::Reader<'_>) -> Result<Share> {
+    let budget: budget::Reader<'_> = params.get_budget().map_err(unreadable)?;
+    let milliseconds = budget.get_milliseconds();
+    Ok(Share {
+        fuel: budget.get_fuel(),
+        memory: budget.get_memory(),
+        time: (milliseconds > 0).then(|| Duration::from_millis(milliseconds)),
+        processes: budget.get_processes(),
+    })
+}
+
+fn unreadable(error: capnp::Error) -> Error {
+    Error::Invalid(format!("the call cannot be read: {error}"))
+}

@@ -1,0 +1,79 @@
+//! What the tests of cells share.
+
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use vesicle_cell::{Cells, Command, Exit, Limits, Running};
+use vesicle_engine::{Config, Engines};
+use vesicle_membrane::Membrane;
+use vesicle_pool::wasi::{FileGrant, Grants};
+
+/// Where cells run, with a cache of compiled code that lasts.
+pub fn cells() -> Cells {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-cache");
+    let engines = Engines::new(Config {
+        cache: Some(cache),
+        ..Config::default()
+    });
+    Cells::new(engines.unwrap()).unwrap()
+}
+
+/// A folder that `cargo xtask build` makes beside the host's binaries.
+fn beside_the_host(part: &str) -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    let path = here.ancestors().nth(2).unwrap().join(part);
+    assert!(
+        path.exists(),
+        "{} is missing; run: cargo xtask build",
+        path.display()
+    );
+    path
+}
+
+/// A file of an image that ships.
+pub fn image(file: &str) -> PathBuf {
+    beside_the_host(&format!("images/{file}"))
+}
+
+/// A component that only tests run.
+pub fn guest(name: &str) -> Vec<u8> {
+    std::fs::read(beside_the_host(&format!("test-components/{name}.wasm"))).unwrap()
+}
+
+/// A cell of a component, with these arguments and nothing else.
+pub fn cell(wasm: Vec<u8>, arguments: &[&str]) -> Command {
+    Command {
+        name: "pid0".to_owned(),
+        wasm,
+        arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
+        grants: Grants::default(),
+        limits: Limits::default(),
+        membrane: Arc::new(Membrane::new("the test")),
+    }
+}
+
+/// Grants one file of the host for reading.
+pub fn with_file(mut command: Command, guest: &str, host: PathBuf) -> Command {
+    command.grants.files.push(FileGrant {
+        guest: guest.to_owned(),
+        host,
+    });
+    command
+}
+
+/// Waits for a cell, and returns how it ended and what it has written.
+pub async fn finish(running: &Running) -> (Exit, String, String) {
+    let exit = running.wait().await;
+    let text = async |output: &vesicle_cell::output::Output| {
+        let piece = output.read(usize::MAX).await;
+        assert_eq!(piece.lost, 0);
+        String::from_utf8(piece.bytes).unwrap()
+    };
+    (
+        exit,
+        text(&running.stdout).await,
+        text(&running.stderr).await,
+    )
+}

@@ -1,0 +1,153 @@
+//! The two halves of the link as streams of futures.
+//!
+//! Invariants: no read waits while there are bytes; no more is written than the
+//! host has said there is room for; a half's pollable is gone before the half.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use futures::io::{AsyncRead, AsyncWrite};
+use wasip2::io::streams::{InputStream, OutputStream, StreamError};
+
+use crate::reactor::Source;
+
+/// Bytes that are asked for at once, and gathered before they are written.
+const PIECE: usize = 64 << 10;
+
+/// What comes from the host.
+pub(crate) struct Input {
+    bytes: Vec<u8>,
+    /// How many of them were taken.
+    taken: usize,
+    source: Source,
+    stream: InputStream,
+}
+
+/// What goes to the host. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Output(Rc<RefCell<Outgoing>>);
+
+struct Outgoing {
+    bytes: Vec<u8>,
+    /// How much the host still takes.
+    room: usize,
+    source: Source,
+    stream: OutputStream,
+}
+
+impl Input {
+    pub fn new(stream: InputStream) -> Self {
+        Self {
+            bytes: Vec::new(),
+            taken: 0,
+            source: Source::new(stream.subscribe()),
+            stream,
+        }
+    }
+}
+
+impl Output {
+    pub fn new(stream: OutputStream) -> Self {
+        Self(Rc::new(RefCell::new(Outgoing {
+            bytes: Vec::new(),
+            room: 0,
+            source: Source::new(stream.subscribe()),
+            stream,
+        })))
+    }
+
+    /// Whether there is anything that the host has not taken.
+    pub fn is_stuck(&self) -> bool {
+        let out = self.0.borrow();
+        !out.bytes.is_empty()
+    }
+}
+
+impl AsyncRead for Input {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        while self.taken == self.bytes.len() {
+            match self.stream.read(PIECE as u64) {
+                Ok(bytes) if bytes.is_empty() => ready!(self.source.poll_ready(context)),
+                Ok(bytes) => (self.bytes, self.taken) = (bytes, 0),
+                Err(StreamError::Closed) => return Poll::Ready(Ok(0)),
+                Err(StreamError::LastOperationFailed(error)) => {
+                    return Poll::Ready(Err(io::Error::other(error.to_debug_string())));
+                }
+            }
+        }
+        let left = &self.bytes[self.taken..];
+        let taken = left.len().min(into.len());
+        into[..taken].copy_from_slice(&left[..taken]);
+        self.taken += taken;
+        Poll::Ready(Ok(taken))
+    }
+}
+
+impl Outgoing {
+    /// Gives the host what there is, as it has room.
+    fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut sent = 0;
+        let drained = loop {
+            if sent == self.bytes.len() {
+                break Poll::Ready(Ok(()));
+            }
+            if self.room == 0 {
+                match self.stream.check_write() {
+                    Ok(0) => match self.source.poll_ready(context) {
+                        Poll::Ready(()) => continue,
+                        Poll::Pending => break Poll::Pending,
+                    },
+                    Ok(room) => self.room = usize::try_from(room).unwrap_or(usize::MAX),
+                    Err(error) => break Poll::Ready(Err(broken(&error))),
+                }
+            }
+            let end = self.bytes.len().min(sent + self.room);
+            let written = self.stream.write(&self.bytes[sent..end]);
+            if let Err(error) = written {
+                break Poll::Ready(Err(broken(&error)));
+            }
+            self.room -= end - sent;
+            sent = end;
+        };
+        self.bytes.drain(..sent);
+        drained
+    }
+}
+
+fn broken(error: &StreamError) -> io::Error {
+    match error {
+        StreamError::Closed => io::ErrorKind::BrokenPipe.into(),
+        StreamError::LastOperationFailed(error) => io::Error::other(error.to_debug_string()),
+    }
+}
+
+impl AsyncWrite for Output {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut out = self.0.borrow_mut();
+        if out.bytes.len() >= PIECE {
+            ready!(out.poll_drain(context))?;
+        }
+        let taken = bytes.len().min(PIECE - out.bytes.len());
+        out.bytes.extend_from_slice(&bytes[..taken]);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_drain(context)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
