@@ -53,9 +53,9 @@ impl Default for Limits {
     }
 }
 
-/// What one process has.
+/// What one process has, or several together. Cloning means the same.
 #[derive(Clone)]
-pub(crate) struct Account {
+pub struct Account {
     fuel: Option<Purse>,
     bytes: Purse,
     bytes_each: u64,
@@ -67,6 +67,7 @@ pub(crate) struct Account {
 
 impl Account {
     /// What the first process of a tree has.
+    #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             fuel: limits.fuel.map(Purse::new),
@@ -85,7 +86,7 @@ impl Account {
     ///
     /// [`Error::Exhausted`] where there may be no more processes, or nothing is left
     /// of what every process needs.
-    pub fn grant(&self, share: Share) -> Result<Self, Error> {
+    pub(crate) fn grant(&self, share: Share) -> Result<Self, Error> {
         let place = self.processes.grant(1);
         let exhausted = |what, reason: &str| Error::Exhausted {
             what,
@@ -126,21 +127,21 @@ impl Account {
         })
     }
 
-    pub fn fuel(&self) -> Option<&Purse> {
+    pub(crate) fn fuel(&self) -> Option<&Purse> {
         self.fuel.as_ref()
     }
 
-    pub fn bytes(&self) -> &Purse {
+    pub(crate) fn bytes(&self) -> &Purse {
         &self.bytes
     }
 
     /// When its time is over.
-    pub fn until(&self) -> Option<Instant> {
+    pub(crate) fn until(&self) -> Option<Instant> {
         self.until
     }
 
     /// What its own store may use. Time is looked after by who runs it.
-    pub fn budget(&self) -> Budget {
+    pub(crate) fn budget(&self) -> Budget {
         Budget::default()
             .with_deadline(None)
             .with_memory(self.bytes_each)

@@ -14,11 +14,13 @@ use vesicle_membrane::Membrane;
 use vesicle_pool::wasi::{Grants, Launch};
 use vesicle_pool::{Audit, Pool};
 
-use crate::account::{Account, Limits};
+use crate::account::{Account, Limits, Share};
 use crate::output::Output;
+use crate::pipe::{Reader, Writer};
 use crate::process::{Process, Start};
 use crate::program::{Program, Programs};
 use crate::rpc::Context;
+use crate::stdio::Passing;
 use crate::{Error, Exit, Result};
 
 /// Runs cells. One for a host; cloning is cheap and means the same.
@@ -46,8 +48,44 @@ pub struct Command {
     pub grants: Grants,
     /// What it and all that it starts may use.
     pub limits: Limits,
+    /// Who pays instead, where several cells have one account.
+    pub account: Option<Account>,
     /// Whose epochs its sessions are of.
     pub membrane: Arc<Membrane>,
+    /// Where its standard streams go.
+    pub stdio: Stdio,
+}
+
+/// Where the standard streams of a cell go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stdio {
+    /// It reads nothing, and of what it writes the newest is kept.
+    #[default]
+    Kept,
+    /// Nothing is lost: it waits for who reads it.
+    Passed {
+        /// Whether its output seems to be a terminal.
+        stdout_is_terminal: bool,
+        /// Whether its standard error does.
+        stderr_is_terminal: bool,
+    },
+}
+
+impl Command {
+    /// A component that reaches nothing but its link, under a name for people.
+    #[must_use]
+    pub fn new(name: &str, wasm: Vec<u8>) -> Self {
+        Self {
+            name: name.to_owned(),
+            wasm,
+            arguments: vec![name.to_owned()],
+            grants: Grants::default(),
+            limits: Limits::default(),
+            account: None,
+            membrane: Arc::new(Membrane::new(name)),
+            stdio: Stdio::Kept,
+        }
+    }
 }
 
 /// A cell that runs. Dropping it lets it go on, as long as there are [`Cells`].
@@ -55,10 +93,14 @@ pub struct Running {
     _threads: Arc<Threads>,
     kill: CancellationToken,
     exit: watch::Receiver<Option<Exit>>,
-    /// What it writes.
+    /// What it reads.
+    pub stdin: Arc<Writer>,
+    /// What it writes, where that is kept.
     pub stdout: Output,
-    /// What it complains of.
+    /// What it complains of, where that is kept.
     pub stderr: Output,
+    /// The same two where they are passed on.
+    pub passed: Option<(Reader, Reader)>,
 }
 
 impl Cells {
@@ -85,22 +127,29 @@ impl Cells {
     /// [`Error::Invalid`] where its component cannot be run.
     pub async fn start(&self, command: Command) -> Result<Running> {
         let shared = Arc::clone(&self.shared);
-        let account = Account::new(&command.limits);
         let Command {
             name,
             wasm,
             arguments,
             grants,
+            limits,
+            account,
             membrane,
-            ..
+            stdio,
         } = command;
+        let account = match account {
+            Some(account) => account.grant(Share::default())?,
+            None => Account::new(&limits),
+        };
         let program = shared.program_with(wasm, &account, grants).await?;
         let kill = CancellationToken::new();
+        let (outlets, passed) = stdio.outlets();
         let (answer, started) = oneshot::channel();
         let start = Start {
             name,
             program,
             launch: Launch::new().arguments(arguments),
+            outlets,
             account,
             kill: kill.clone(),
             seal: None,
@@ -114,23 +163,44 @@ impl Cells {
                 };
                 context.membrane()
             });
-            // It reads nothing, so it finds the end at once.
-            process.stdin().close();
+            if stdio == Stdio::Kept {
+                process.stdin().close();
+            }
             let _ = answer.send((
                 process.exit(),
+                Arc::clone(process.stdin()),
                 process.stdout().clone(),
                 process.stderr().clone(),
             ));
         }));
         let lost = |_| Error::Other("the thread of a cell has ended".into());
-        let (exit, stdout, stderr) = started.await.map_err(lost)?;
+        let (exit, stdin, stdout, stderr) = started.await.map_err(lost)?;
         Ok(Running {
             _threads: Arc::clone(&self.threads),
             kill,
             exit,
+            stdin,
             stdout,
             stderr,
+            passed,
         })
+    }
+}
+
+impl Stdio {
+    #[allow(clippy::type_complexity, reason = "the two ends of two pipes")]
+    fn outlets(self) -> (Option<(Passing, Passing)>, Option<(Reader, Reader)>) {
+        match self {
+            Self::Kept => (None, None),
+            Self::Passed {
+                stdout_is_terminal,
+                stderr_is_terminal,
+            } => {
+                let (out, read_out) = Passing::new(stdout_is_terminal);
+                let (err, read_err) = Passing::new(stderr_is_terminal);
+                (Some((out, err)), Some((read_out, read_err)))
+            }
+        }
     }
 }
 

@@ -17,22 +17,26 @@ mod account;
 mod cells;
 mod error;
 mod exit;
+pub mod granting;
 pub mod image;
 mod input;
 mod link;
 #[cfg(feature = "network")]
 pub mod network;
+mod node;
 pub mod output;
 pub mod pipe;
 mod process;
 mod program;
 mod rpc;
+mod stdio;
 
-pub use account::Limits;
-pub use cells::{Cells, Command, Running};
+pub use account::{Account, Limits};
+pub use cells::{Cells, Command, Running, Stdio};
 pub use error::Error;
 pub use exit::Exit;
 pub use link::Links;
+pub use node::{Config, Node};
 
 /// The result of what this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

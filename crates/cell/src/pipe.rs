@@ -163,6 +163,49 @@ impl Writer {
         Poll::Ready(Ok(taken))
     }
 
+    /// Returns when there is room, or nobody reads.
+    pub(crate) async fn has_room(&self) {
+        // Who finds the pipe broken is ready to be told.
+        let _ = std::future::poll_fn(|context| self.0.state().poll_room(context)).await;
+    }
+
+    /// Writes what there is room for.
+    pub(crate) fn put(&self, bytes: &[u8]) -> StreamResult<()> {
+        let mut state = self.0.state();
+        if state.is_abandoned || state.is_closed {
+            return Err(StreamError::Closed);
+        }
+        if bytes.len() > state.room() {
+            return Err(StreamError::trap(
+                "more was written than there was room for",
+            ));
+        }
+        state.push(bytes);
+        Ok(())
+    }
+
+    /// How much there is room for.
+    pub(crate) fn room(&self) -> StreamResult<usize> {
+        let state = self.0.state();
+        match state.is_abandoned || state.is_closed {
+            true => Err(StreamError::Closed),
+            false => Ok(state.room()),
+        }
+    }
+
+    /// Writes all of it, as there is room.
+    ///
+    /// # Errors
+    ///
+    /// Nobody reads it, or it was closed.
+    pub async fn put_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let put = std::future::poll_fn(|context| self.poll_push(context, bytes)).await?;
+            bytes = &bytes[put..];
+        }
+        Ok(())
+    }
+
     /// Says that no more is written.
     pub fn close(&self) {
         let mut state = self.0.state();
@@ -179,6 +222,11 @@ impl Reader {
         let taken = state.bytes.len().min(into.len());
         state.take(&mut into[..taken]);
         Poll::Ready(taken)
+    }
+
+    /// Waits for bytes, or for the end, and fills what it can: nothing at the end.
+    pub async fn fill(&self, into: &mut [u8]) -> usize {
+        std::future::poll_fn(|context| self.poll_fill(context, into)).await
     }
 
     /// Returns when there are bytes, or no more will come.
@@ -259,25 +307,14 @@ impl InputStream for Reader {
 #[async_trait::async_trait]
 impl Pollable for Writer {
     async fn ready(&mut self) {
-        // Who finds the pipe broken is ready to be told.
-        let _ = std::future::poll_fn(|context| self.0.state().poll_room(context)).await;
+        self.has_room().await;
     }
 }
 
 #[async_trait::async_trait]
 impl OutputStream for Writer {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut state = self.0.state();
-        if state.is_abandoned || state.is_closed {
-            return Err(StreamError::Closed);
-        }
-        if bytes.len() > state.room() {
-            return Err(StreamError::trap(
-                "more was written than there was room for",
-            ));
-        }
-        state.push(&bytes);
-        Ok(())
+        self.put(&bytes)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
@@ -285,11 +322,7 @@ impl OutputStream for Writer {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let state = self.0.state();
-        match state.is_abandoned || state.is_closed {
-            true => Err(StreamError::Closed),
-            false => Ok(state.room()),
-        }
+        self.room()
     }
 }
 

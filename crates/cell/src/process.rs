@@ -23,11 +23,11 @@ use vesicle_membrane::Seal;
 use vesicle_pool::wasi::Launch;
 
 use crate::account::Account;
-use crate::input::Input;
 use crate::link::Link;
 use crate::output::Output;
 use crate::pipe::{Writer, pipe};
 use crate::program::Program;
+use crate::stdio::{self, Outlet, Passing};
 use crate::{Error, Exit, Result};
 
 /// Words of eight bytes that a message may have: 64 MiB.
@@ -39,6 +39,8 @@ pub(crate) struct Start {
     pub name: String,
     pub program: Arc<Program>,
     pub launch: Launch,
+    /// Where what it writes goes, if that is not kept for who holds it.
+    pub outlets: Option<(Passing, Passing)>,
     pub account: Account,
     /// Ends it, with all that it starts.
     pub kill: CancellationToken,
@@ -49,7 +51,7 @@ pub(crate) struct Start {
 /// What is left of a process for those who hold it.
 pub(crate) struct Process {
     name: String,
-    stdin: Writer,
+    stdin: Arc<Writer>,
     stdout: Output,
     stderr: Output,
     kill: CancellationToken,
@@ -80,19 +82,24 @@ impl Process {
         });
         let process = Rc::new(Self {
             name: start.name.clone(),
-            stdin,
+            stdin: Arc::new(stdin),
             stdout: stdout.clone(),
             stderr: stderr.clone(),
             kill: start.kill.clone(),
             exit,
             asked,
         });
-        let outputs = Closing([stdout.clone(), stderr.clone()]);
-        let launch = start
-            .launch
-            .stdin(Input::new(input))
-            .outputs(stdout, stderr);
-        let start = Start { launch, ..start };
+        let (out, err) = match start.outlets {
+            Some((out, err)) => (Outlet::Passed(out), Outlet::Passed(err)),
+            None => (Outlet::Kept(stdout), Outlet::Kept(stderr)),
+        };
+        let launch = stdio::connect(start.launch, input, &out, &err);
+        let outlets = Closing([out, err]);
+        let start = Start {
+            launch,
+            outlets: None,
+            ..start
+        };
         let root = bootstrap(&born);
         tokio::task::spawn_local(async move {
             let exit = live(start, root, asks).await;
@@ -100,7 +107,7 @@ impl Process {
             born.kill.cancel();
             born.children.close();
             born.children.wait().await;
-            drop(outputs);
+            drop(outlets);
             ended.send_replace(Some(exit));
         });
         process
@@ -110,7 +117,7 @@ impl Process {
         &self.name
     }
 
-    pub fn stdin(&self) -> &Writer {
+    pub fn stdin(&self) -> &Arc<Writer> {
         &self.stdin
     }
 
@@ -272,11 +279,11 @@ async fn drive(
 }
 
 /// Outputs that end with a process, also where its thread does.
-struct Closing([Output; 2]);
+struct Closing([Outlet; 2]);
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.0.iter().for_each(Output::close);
+        self.0.iter().for_each(Outlet::close);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use vesicle_cell::granting::Granting;
 use vesicle_pipeline::Exit;
 
 /// Moves data through connectors that run in a sandbox.
@@ -18,7 +19,8 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run a pipeline
+    /// Run a pipeline, a component or an image of cells
+    #[command(after_long_help = WHAT_RUNS)]
     Run(RunArgs),
     /// Check a document, and print what a run would do and may touch
     Check(DocumentArgs),
@@ -64,10 +66,42 @@ pub struct DocumentArgs {
     pub output: OutputArgs,
 }
 
+/// What `run` takes.
+const WHAT_RUNS: &str = "\
+What is run:
+  DOCUMENT.yaml                 a pipeline
+  COMPONENT.wasm [ARGUMENT]...  a component with wasi:cli/run, as a process; its exit
+                                status is the command's
+  LAYER...                      an image: folders, each stacked on those before it; what
+                                lies at bin/main.wasm runs, and sees the image read-only
+
+Arguments that begin with a dash, and those of an image, follow after --.
+
+A component reaches nothing of this machine but its standard streams, unless it is granted
+by name: --grant read=FILE, write=FOLDER, env=NAME or connect=HOST:PORT.
+
+Statuses of a process: its own; 125 if it trapped or ran out of something, 126 if it could
+not start, 137 if it was killed.";
+
 #[derive(Args)]
 pub struct RunArgs {
+    /// What to run: a document, a component, or the layers of an image
+    #[arg(default_value = "pipeline.yaml", value_name = "WHAT")]
+    pub what: Vec<PathBuf>,
+    /// Arguments of the component
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
     #[command(flatten)]
-    pub document: DocumentArgs,
+    pub pipeline: PipelineArgs,
+    #[command(flatten)]
+    pub cell: CellArgs,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Pipelines")]
+pub struct PipelineArgs {
+    #[command(flatten)]
+    pub output: OutputArgs,
     /// Abandon an interrupted run and begin anew
     #[arg(long)]
     pub fresh: bool,
@@ -83,6 +117,32 @@ pub struct RunArgs {
     /// Print every access of the components, not only those denied
     #[arg(long)]
     pub audit: bool,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Components and images")]
+pub struct CellArgs {
+    /// Let it reach something: read=FILE, write=FOLDER, env=NAME, connect=HOST:PORT
+    #[arg(long = "grant", value_name = "GRANT")]
+    pub grants: Vec<Granting>,
+    /// MiB of memory that all its processes may have together
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: u64,
+    /// MiB of memory that each process may have
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    pub memory_each: u64,
+    /// Units of fuel, about one an instruction, for all together; unlimited without it
+    #[arg(long, value_name = "UNITS")]
+    pub fuel: Option<u64>,
+    /// Seconds after which it is ended; none without it
+    #[arg(long, value_name = "SECONDS")]
+    pub time: Option<u64>,
+    /// How many processes there may be at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 1000)]
+    pub processes: u32,
+    /// Ends the epoch of all sessions whenever the content of this file changes
+    #[arg(long, value_name = "FILE")]
+    pub epoch_file: Option<PathBuf>,
 }
 
 #[derive(Args)]

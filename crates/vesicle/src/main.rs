@@ -1,5 +1,6 @@
 //! The command line: parses, calls, prints; decides nothing.
 
+mod cell;
 mod certify;
 mod check;
 mod cli;
@@ -33,22 +34,32 @@ fn main() -> std::process::ExitCode {
         .worker_threads(workers)
         .enable_all()
         .build();
-    let exit = match runtime {
-        Ok(runtime) => match runtime.block_on(dispatch(cli)) {
-            Ok(exit) => exit,
-            Err(failed) => failed.print(),
+    let status = match runtime {
+        Ok(runtime) => match block_on(runtime, cli) {
+            Ok(status) => status,
+            Err(failed) => failed.print() as u8,
         },
         Err(error) => {
             eprintln!("error: cannot start: {error}");
-            Exit::Defect
+            Exit::Defect as u8
         }
     };
-    std::process::ExitCode::from(exit as u8)
+    std::process::ExitCode::from(status)
 }
 
-async fn dispatch(cli: Cli) -> Result<Exit, Failed> {
-    match cli.command {
-        Command::Run(args) => run::run(args).await,
+fn block_on(runtime: tokio::runtime::Runtime, cli: Cli) -> Result<u8, Failed> {
+    let done = runtime.block_on(dispatch(cli));
+    // A thread may be reading a terminal, and would go on until a key is pressed.
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(cli: Cli) -> Result<u8, Failed> {
+    let exit = match cli.command {
+        Command::Run(args) if cell::is_document(&args.what) => {
+            run::run(&args.what[0], args.pipeline).await
+        }
+        Command::Run(args) => return cell::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Discover(args) => discover::run(args).await,
         Command::Inspect(args) => inspect::run(&args).await,
@@ -58,5 +69,6 @@ async fn dispatch(cli: Cli) -> Result<Exit, Failed> {
         Command::DeadLetters(args) => dead_letters::run(args).await,
         Command::New(args) => new::run(&args),
         Command::Schema => schema::run(),
-    }
+    }?;
+    Ok(exit as u8)
 }

@@ -1,5 +1,6 @@
 //! `vesicle run`
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -9,18 +10,18 @@ use vesicle_pipeline::plan::Plan;
 use vesicle_pipeline::run::{self, Options, Progress, Report, Status};
 use vesicle_pipeline::{Exit, sample};
 
-use crate::cli::{Format, RunArgs};
+use crate::cli::{Format, PipelineArgs};
 use crate::output::{Failed, answer, count, plain, print_json, print_text};
 use crate::progress::{Display, bar, notice};
 use crate::session;
 
 /// Runs a pipeline, or shows what it would read.
-pub async fn run(args: RunArgs) -> Result<Exit, Failed> {
-    answer(args.document.output.output, carry_out(args).await)
+pub async fn run(document: &Path, args: PipelineArgs) -> Result<Exit, Failed> {
+    answer(args.output.output, carry_out(document, args).await)
 }
 
-async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
-    let plan = session::plan(session::read(&args.document.document)?).await?;
+async fn carry_out(document: &Path, args: PipelineArgs) -> Result<Exit, Failed> {
+    let plan = session::plan(session::read(document)?).await?;
     for warning in &plan.warnings {
         eprintln!("warning: {}", plain(warning));
     }
@@ -46,7 +47,7 @@ async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
         Ok(()) => Exit::Success,
         Err(error) => error.exit(),
     };
-    if args.document.output.output == Format::Json
+    if args.output.output == Format::Json
         && let Some(report) = &report
     {
         let mut value =
@@ -86,7 +87,7 @@ async fn carry_out(args: RunArgs) -> Result<Exit, Failed> {
         print_rejected(&plan, &report);
         return Ok(Exit::Interrupted);
     }
-    if args.document.output.output == Format::Text {
+    if args.output.output == Format::Text {
         print_summary(&report);
     }
     print_rejected(&plan, &report);
@@ -177,7 +178,7 @@ fn print_summary(report: &Report) {
     }
 }
 
-async fn dry_run(plan: &Plan, args: &RunArgs) -> Result<Exit, Failed> {
+async fn dry_run(plan: &Plan, args: &PipelineArgs) -> Result<Exit, Failed> {
     let mut printed = Vec::new();
     for stream in &plan.streams {
         let rows = sample::sample(plan, stream, args.limit)
@@ -185,7 +186,7 @@ async fn dry_run(plan: &Plan, args: &RunArgs) -> Result<Exit, Failed> {
             .map_err(|error| Failed::of_plan(plan, error))?;
         printed.push((&stream.request.name, rows));
     }
-    match args.document.output.output {
+    match args.output.output {
         Format::Text => {
             for (name, rows) in &printed {
                 print_text(name);

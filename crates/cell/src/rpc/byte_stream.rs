@@ -26,23 +26,15 @@ pub(super) struct ByteStream {
 }
 
 impl ByteStream {
-    async fn write_all(&self, mut bytes: &[u8]) -> Result<()> {
+    async fn write_all(&self, bytes: &[u8]) -> Result<()> {
         let Stream::Input(process) = &self.stream else {
-            return Err(Error::Denied(
-                "what a process writes cannot be written".into(),
-            ));
+            let reason = "what a process writes cannot be written";
+            return Err(Error::Denied(reason.into()));
         };
-        while !bytes.is_empty() {
-            let wrote = std::future::poll_fn(|context| process.stdin().poll_push(context, bytes));
-            let wrote = wrote.await.map_err(|_| {
-                Error::Gone(format!(
-                    "{} reads no more, or its input was closed",
-                    process.name()
-                ))
-            })?;
-            bytes = &bytes[wrote..];
-        }
-        Ok(())
+        process.stdin().put_all(bytes).await.map_err(|_| {
+            let name = process.name();
+            Error::Gone(format!("{name} reads no more, or its input was closed"))
+        })
     }
 }
 

@@ -43,6 +43,7 @@ impl Executor {
             name: shared.name(&owner.name),
             program,
             launch,
+            outlets: None,
             account,
             kill: owner.kill.child_token(),
             seal: Some(self.seal.clone()),

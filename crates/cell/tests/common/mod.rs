@@ -3,12 +3,10 @@
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use vesicle_cell::{Cells, Command, Exit, Limits, Running};
+use vesicle_cell::{Cells, Command, Exit, Running};
 use vesicle_engine::{Config, Engines};
-use vesicle_membrane::Membrane;
-use vesicle_pool::wasi::{FileGrant, Grants};
+use vesicle_pool::wasi::FileGrant;
 
 /// Where cells run, with a cache of compiled code that lasts.
 pub fn cells() -> Cells {
@@ -45,12 +43,8 @@ pub fn guest(name: &str) -> Vec<u8> {
 /// A cell of a component, with these arguments and nothing else.
 pub fn cell(wasm: Vec<u8>, arguments: &[&str]) -> Command {
     Command {
-        name: "pid0".to_owned(),
-        wasm,
         arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
-        grants: Grants::default(),
-        limits: Limits::default(),
-        membrane: Arc::new(Membrane::new("the test")),
+        ..Command::new("pid0", wasm)
     }
 }
 
