@@ -1,23 +1,65 @@
-//! A cell that starts others, which talk to the host over links of their own.
+//! An image whose component starts others, which talk to the host over links of
+//! their own.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{cell, cells, finish, image, with_file};
-use vesicle_cell::Exit;
+use std::sync::Arc;
+
+use common::{beside_the_host, cells, text};
+use vesicle_cell::image::{Image, Layer};
+use vesicle_cell::{Config, Exit, Limits, Node, Stdio};
+use vesicle_pool::wasi::Grants;
+
+/// Runs the image that ships, and returns what it has printed.
+async fn run(arguments: &[&str], limits: Limits) -> (Exit, String, String) {
+    let layer = Layer::open(&beside_the_host("images/pid0")).unwrap();
+    let config = Config {
+        name: "pid0".to_owned(),
+        image: Image::open(vec![layer]).unwrap(),
+        arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
+        grants: Grants::default(),
+        limits,
+        stdio: Stdio::Kept,
+        epoch_file: None,
+        notice: Arc::new(|_, _| ()),
+    };
+    let cells = cells();
+    let mut node = Node::start(&cells, config).await.unwrap();
+    let exit = node.wait().await;
+    let running = node.running();
+    (
+        exit,
+        text(&running.stdout).await,
+        text(&running.stderr).await,
+    )
+}
 
 #[tokio::test]
 async fn a_child_makes_calls_at_once_over_its_own_link_and_its_parent_prints_the_answers() {
-    let pid0 = std::fs::read(image("pid0/bin/main.wasm")).unwrap();
-    let pid0 = with_file(
-        cell(pid0, &["pid0"]),
-        "/usr/lib/child-echo.wasm",
-        image("pid0/usr/lib/child-echo.wasm"),
-    );
-    let running = cells().start(pid0).await.unwrap();
-    let (exit, stdout, stderr) = finish(&running).await;
-    assert_eq!(stderr, "");
+    let (exit, stdout, stderr) = run(&[], Limits::default()).await;
+    assert_eq!((exit, &*stderr), (Exit::Code(0), ""));
     assert_eq!(stdout, "Echo: one\nEcho: two\n");
-    assert_eq!(exit, Exit::Code(0));
+}
+
+#[tokio::test]
+async fn so_does_a_child_three_levels_deep_and_deeper() {
+    for depth in ["2", "5"] {
+        let (exit, stdout, stderr) = run(&[depth], Limits::default()).await;
+        assert_eq!((exit, &*stderr), (Exit::Code(0), ""), "depth {depth}");
+        assert_eq!(stdout, "Echo: one\nEcho: two\n");
+    }
+}
+
+#[tokio::test]
+async fn where_there_may_be_no_more_processes_the_one_that_wanted_another_says_so() {
+    let limits = Limits {
+        processes: 4,
+        ..Limits::default()
+    };
+    // The node's account has one place, and depth 2 takes four.
+    let (exit, _, stderr) = run(&["5"], limits).await;
+    assert_eq!(exit, Exit::Code(1));
+    assert!(stderr.contains("no more processes"), "{stderr}");
 }

@@ -19,7 +19,7 @@ pub fn cells() -> Cells {
 }
 
 /// A folder that `cargo xtask build` makes beside the host's binaries.
-fn beside_the_host(part: &str) -> PathBuf {
+pub fn beside_the_host(part: &str) -> PathBuf {
     let here = std::env::current_exe().unwrap();
     let path = here.ancestors().nth(2).unwrap().join(part);
     assert!(
@@ -60,14 +60,16 @@ pub fn with_file(mut command: Command, guest: &str, host: PathBuf) -> Command {
 /// Waits for a cell, and returns how it ended and what it has written.
 pub async fn finish(running: &Running) -> (Exit, String, String) {
     let exit = running.wait().await;
-    let text = async |output: &vesicle_cell::output::Output| {
-        let piece = output.read(usize::MAX).await;
-        assert_eq!(piece.lost, 0);
-        String::from_utf8(piece.bytes).unwrap()
-    };
     (
         exit,
         text(&running.stdout).await,
         text(&running.stderr).await,
     )
+}
+
+/// All that was written, of which nothing may be lost.
+pub async fn text(output: &vesicle_cell::output::Output) -> String {
+    let piece = output.read(usize::MAX).await;
+    assert_eq!(piece.lost, 0);
+    String::from_utf8(piece.bytes).unwrap()
 }
