@@ -50,7 +50,7 @@ const LANGUAGES: [Language; 2] = [
         name: "javascript",
         component: "notebook-javascript",
         tools: &["package.json", "package-lock.json", ".npmrc"],
-        get_tools: get_componentize_js,
+        get_tools: npm_ci,
         make: with_componentize_js,
         advice: "it takes Node.js, 20 or later, with npm (Debian: `apt-get install nodejs npm`) \
                  and npm's registry, or a mirror in npm's configuration",
@@ -193,7 +193,8 @@ fn with_componentize_py(place: &Place, to: &Path) -> Command {
     make
 }
 
-fn get_componentize_js(folder: &Path) -> Result<()> {
+/// Gets the packages that a folder's lock names.
+pub fn npm_ci(folder: &Path) -> Result<()> {
     let mut install = Command::new("npm");
     install
         // No package needs to run anything to be installed.
@@ -212,7 +213,7 @@ fn with_componentize_js(place: &Place, to: &Path) -> Command {
 }
 
 /// The files of a folder with their names.
-fn contents(folder: &Path) -> Result<Vec<u8>> {
+pub fn contents(folder: &Path) -> Result<Vec<u8>> {
     let entries = fs::read_dir(folder).map_err(Error::file(folder))?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let mut paths: Vec<_> = paths
@@ -234,7 +235,8 @@ fn add_contents(path: &Path, to: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn is_stamped(stamp: &Path, inputs: &[u8]) -> bool {
+/// Whether a stamp says that something was made from these inputs.
+pub fn is_stamped(stamp: &Path, inputs: &[u8]) -> bool {
     fs::read(stamp).is_ok_and(|stamped| stamped == inputs)
 }
 

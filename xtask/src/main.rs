@@ -16,6 +16,7 @@ mod files;
 mod foreign;
 mod guests;
 mod images;
+mod ipfs;
 mod prepare;
 mod test;
 mod toolchain;

@@ -1,6 +1,6 @@
-//! Gets what the tests need and the compiler does not bring: strace, a Python
-//! with pyarrow as a reader that is not ours, the flights, unpacked, and
-//! components of other languages.
+//! Gets what the tests need and the compiler does not bring: programs of Debian, a
+//! Python with pyarrow as a reader that is not ours, the flights, unpacked, an
+//! image as IPFS has it, and components of other languages.
 //!
 //! Invariant: what is there is left alone; what cannot be had ends the task,
 //! so that no test passes for lack of it.
@@ -13,6 +13,7 @@ use crate::command::{self, heading};
 use crate::error::{Error, Result};
 use crate::files;
 use crate::foreign;
+use crate::ipfs;
 use crate::tree::Tree;
 
 /// Names the independent reader, pyarrow, and its version.
@@ -31,38 +32,98 @@ with archive.open(archive.namelist()[0]) as packed, open(sys.argv[2], 'wb') as u
 
 /// Gets everything.
 pub fn all(tree: &Tree) -> Result<()> {
-    strace()?;
+    programs()?;
     python(tree)?;
     flights(tree)?;
+    ipfs::make(tree)?;
     foreign::build(tree)
 }
 
-/// Makes sure that there is an strace.
-fn strace() -> Result<()> {
-    let is_there = || command::succeeds(Command::new("strace").arg("-V"));
-    if is_there() {
+/// A program that tests run.
+struct Program {
+    name: &'static str,
+    /// An argument with which it does nothing and succeeds.
+    idle: &'static str,
+    /// The package of Debian that has it.
+    package: &'static str,
+    /// What tests do with it.
+    purpose: &'static str,
+}
+
+const PROGRAMS: [Program; 4] = [
+    Program {
+        name: "strace",
+        idle: "-V",
+        package: "strace",
+        purpose: "watch system calls",
+    },
+    Program {
+        name: "capnp",
+        idle: "--version",
+        package: "capnproto",
+        purpose: "generate code from schemas",
+    },
+    Program {
+        name: "docker-registry",
+        idle: "--version",
+        package: "docker-registry",
+        purpose: "load images from a registry",
+    },
+    Program {
+        name: "ip",
+        idle: "-V",
+        package: "iproute2",
+        purpose: "make networks",
+    },
+];
+
+impl Program {
+    fn is_there(&self) -> bool {
+        command::succeeds(Command::new(self.name).arg(self.idle))
+    }
+}
+
+/// Makes sure that there are the programs that tests run.
+fn programs() -> Result<()> {
+    let missing = || PROGRAMS.iter().filter(|program| !program.is_there());
+    let packages: Vec<_> = missing().map(|program| program.package).collect();
+    if packages.is_empty() {
         return Ok(());
     }
     let root = command::output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if root && command::succeeds(Command::new("apt-get").arg("--version")) {
-        heading("installing strace");
+        heading(&format!("installing {}", packages.join(", ")));
         let apt = |words: &[&str]| {
             let mut apt = Command::new("apt-get");
             command::run(apt.args(words).env("DEBIAN_FRONTEND", "noninteractive"))
         };
-        let install = ["install", "--yes", "--no-install-recommends", "strace"];
+        let install = ["install", "--yes", "--no-install-recommends"];
+        let install = [&install, packages.as_slice()].concat();
         if apt(&install).is_err() {
             apt(&["update"])?;
             apt(&install)?;
         }
     }
-    if is_there() {
+    let (mut uses, mut packages) = (Vec::new(), Vec::new());
+    for Program {
+        name,
+        package,
+        purpose,
+        ..
+    } in missing()
+    {
+        uses.push(format!("{purpose} with {name}"));
+        packages.push(*package);
+    }
+    if packages.is_empty() {
         return Ok(());
     }
-    Err(Error::unmet(
-        "a test watches system calls with strace, which is not installed; install it \
-         (Debian: `apt-get install strace`) and repeat",
-    ))
+    Err(Error::unmet(format!(
+        "tests {}, which cannot be run here; install what is missing (Debian: `apt-get install \
+         {}`) and repeat",
+        uses.join(", and "),
+        packages.join(" ")
+    )))
 }
 
 /// Makes sure that `venv/bin/python` in the target folder has pyarrow.

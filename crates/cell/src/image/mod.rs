@@ -25,6 +25,7 @@
 
 mod error;
 mod layer;
+pub mod loader;
 mod peers;
 mod union;
 

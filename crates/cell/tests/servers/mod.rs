@@ -1,0 +1,5 @@
+//! Servers that layers come from.
+
+#![allow(dead_code)]
+
+pub mod gateway;
