@@ -66,15 +66,14 @@ pub struct Account {
 }
 
 impl Account {
-    /// What the first process of a tree has.
+    /// What one or several trees of processes have.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             fuel: limits.fuel.map(Purse::new),
             bytes: Purse::new(limits.memory),
             bytes_each: limits.memory_each,
-            // The first one takes a place itself.
-            processes: Purse::new(u64::from(limits.processes.saturating_sub(1))),
+            processes: Purse::new(u64::from(limits.processes)),
             until: limits.time.map(|time| Instant::now() + time),
             _place: None,
         }

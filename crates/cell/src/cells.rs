@@ -137,10 +137,8 @@ impl Cells {
             membrane,
             stdio,
         } = command;
-        let account = match account {
-            Some(account) => account.grant(Share::default())?,
-            None => Account::new(&limits),
-        };
+        let account = account.unwrap_or_else(|| Account::new(&limits));
+        let account = account.grant(Share::default())?;
         let program = shared.program_with(wasm, &account, grants).await?;
         let kill = CancellationToken::new();
         let (outlets, passed) = stdio.outlets();

@@ -55,10 +55,10 @@ async fn so_does_a_child_three_levels_deep_and_deeper() {
 #[tokio::test]
 async fn where_there_may_be_no_more_processes_the_one_that_wanted_another_says_so() {
     let limits = Limits {
-        processes: 4,
+        processes: 6,
         ..Limits::default()
     };
-    // The node's account has one place, and depth 2 takes four.
+    // The first, and five below it, of which the last is not started.
     let (exit, _, stderr) = run(&["5"], limits).await;
     assert_eq!(exit, Exit::Code(1));
     assert!(stderr.contains("no more processes"), "{stderr}");

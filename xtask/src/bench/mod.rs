@@ -5,6 +5,7 @@
 //! Invariants: a run that fails ends the bench; nothing is printed that was
 //! not measured; the first run of each side warms caches and is not counted.
 
+mod cells;
 mod child;
 mod duel;
 mod figures;
@@ -52,6 +53,11 @@ const BENCHES: &[Bench] = &[
         name: "pool",
         about: "calls and instances of the pool, over the engine alone doing the same by hand",
         measure: pool::measure,
+    },
+    Bench {
+        name: "cells",
+        about: "cells, over native sides and bare instances doing the same",
+        measure: cells::measure,
     },
 ];
 

@@ -11,9 +11,14 @@ use crate::tree::Tree;
 
 /// Measures all cases.
 pub fn measure(tree: &Tree, runs: usize) -> Result<Vec<Figure>> {
+    measure_by(tree, "calls", runs)
+}
+
+/// Has a program measure that gives a line of JSON for each case.
+pub fn measure_by(tree: &Tree, program: &str, runs: usize) -> Result<Vec<Figure>> {
     let mut bench = cargo(&tree.root);
     bench
-        .args(["bench", "--workspace", "--bench", "calls", "--target-dir"])
+        .args(["bench", "--workspace", "--bench", program, "--target-dir"])
         .arg(&tree.target)
         .args(["--", &runs.to_string()]);
     let printed = command::output(&mut bench)?;

@@ -115,6 +115,7 @@ fn shell(line: &str, folder: &Path, database: Option<&Database<'_>>) -> Command 
     let inherited = std::env::var("PATH").unwrap_or_default();
     command
         .env("PATH", format!("{}:{inherited}", beside.display()))
+        .env("IMAGES", beside.join("images"))
         .env("LC_ALL", "C.UTF-8")
         .envs(database.map(Database::variables).unwrap_or_default())
         .current_dir(folder)
