@@ -15,6 +15,7 @@ use vesicle_pipeline::Exit as Status;
 
 use crate::cli::{CellArgs, RunArgs};
 use crate::output::{Failed, plain};
+use crate::session;
 
 /// Whether what is to be run is a document.
 pub fn is_document(what: &[PathBuf]) -> bool {
@@ -31,7 +32,7 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 
 /// Runs a component, or an image, and returns its status.
 pub async fn run(args: RunArgs) -> Result<u8, Failed> {
-    let engines = Engines::new(vesicle_engine::Config::default());
+    let engines = Engines::new(session::engine());
     let engines = engines.map_err(|error| Failed::new(Status::Defect, error.to_string()))?;
     let cells = Cells::new(engines).map_err(failed)?;
     match args.what.split_first() {

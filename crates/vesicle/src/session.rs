@@ -112,12 +112,16 @@ pub fn catalog() -> Catalog {
 
 /// Opens the workshop.
 pub fn workshop() -> Result<Workshop, Failed> {
-    let config = Config {
+    Ok(Workshop::new(catalog(), engine())?)
+}
+
+/// How the engine is configured.
+pub fn engine() -> Config {
+    Config {
         cache: cache(),
         perf_map: environment("VESICLE_PERF_MAP").is_some_and(|value| value == "1"),
         ..Config::default()
-    };
-    Ok(Workshop::new(catalog(), config)?)
+    }
 }
 
 /// The folder of compiled code: `VESICLE_CACHE`, or `vesicle` in the user's
