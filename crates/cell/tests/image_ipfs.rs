@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use cid::Cid;
 use cid::multihash::Multihash;
 use folders::Folder;
-use servers::gateway::{Gateway, Reply};
+use servers::http::{Reply, Server};
 use sha2::{Digest as _, Sha256};
 use vesicle_cell::image::loader::{Bounds, Cache, Ipfs, Loader as _};
 use vesicle_cell::image::{Image, Layer, Union};
@@ -35,21 +35,21 @@ fn root(name: &str) -> String {
 }
 
 /// A gateway that has what another importer has made.
-fn honest() -> Gateway {
+fn honest() -> Server {
     let blocks = made().join("blocks");
-    Gateway::start(move |cid| match fs::read(blocks.join(cid)) {
-        Ok(block) => Reply::Block(block),
+    Server::gateway(move |cid| match fs::read(blocks.join(cid)) {
+        Ok(block) => Reply::Body(block),
         Err(_) => Reply::Missing,
     })
 }
 
-fn loader(gateway: &Gateway, cache: &Folder) -> Ipfs {
+fn loader(gateway: &Server, cache: &Folder) -> Ipfs {
     bounded(gateway, cache, Bounds::default())
 }
 
-fn bounded(gateway: &Gateway, cache: &Folder, bounds: Bounds) -> Ipfs {
+fn bounded(gateway: &Server, cache: &Folder, bounds: Bounds) -> Ipfs {
     let cache = Cache::at(&cache.at("vesicle/images"));
-    Ipfs::new(&gateway.url, cache, bounds).unwrap()
+    Ipfs::new(&format!("http://{}", gateway.address), cache, bounds).unwrap()
 }
 
 fn read(layer: &Layer, path: &str) -> Vec<u8> {
@@ -156,12 +156,12 @@ async fn a_gateway_that_lies_about_one_block_is_found_out_and_nothing_is_kept() 
         .map(|entry| entry.file_name().into_string().unwrap())
         .min()
         .unwrap();
-    let gateway = Gateway::start(move |cid| {
+    let gateway = Server::gateway(move |cid| {
         let mut block = fs::read(blocks.join(cid)).unwrap();
         if cid == chunk {
             block[77] ^= 1;
         }
-        Reply::Block(block)
+        Reply::Body(block)
     });
     let cache = Folder::new();
     let ipfs = loader(&gateway, &cache);
@@ -175,14 +175,14 @@ async fn a_gateway_that_lies_about_one_block_is_found_out_and_nothing_is_kept() 
 async fn a_gateway_without_an_end_or_a_beginning_is_left() {
     let root = root("v1");
     let cache = Folder::new();
-    let gateway = Gateway::start(|_| Reply::Endless);
+    let gateway = Server::gateway(|_| Reply::Endless);
     let error = loader(&gateway, &cache)
         .load(&root)
         .await
         .unwrap_err()
         .to_string();
     assert!(error.contains("gives more than 2097152 bytes"), "{error}");
-    let gateway = Gateway::start(|_| Reply::Silence);
+    let gateway = Server::gateway(|_| Reply::Silence);
     let bounds = Bounds {
         time: Duration::from_secs(1),
         ..Bounds::default()
@@ -192,14 +192,14 @@ async fn a_gateway_without_an_end_or_a_beginning_is_left() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("takes more than 1 s"), "{error}");
-    let gateway = Gateway::start(|_| Reply::Missing);
+    let gateway = Server::gateway(|_| Reply::Missing);
     let error = loader(&gateway, &cache)
         .load(&root)
         .await
         .unwrap_err()
         .to_string();
     assert!(error.contains(&format!("has no {root}: 404")), "{error}");
-    let gateway = Gateway::start(|_| Reply::Redirect("http://127.0.0.1:1/x\u{9b}".to_owned()));
+    let gateway = Server::gateway(|_| Reply::Redirect("http://127.0.0.1:1/x\u{9b}".to_owned()));
     let error = loader(&gateway, &cache)
         .load(&root)
         .await
@@ -273,8 +273,8 @@ impl Blocks {
 
     async fn load(&self, root: &Cid, bounds: Bounds) -> Result<Layer, String> {
         let blocks = self.clone();
-        let gateway = Gateway::start(move |cid| match blocks.0.get(cid) {
-            Some(block) => Reply::Block(block.clone()),
+        let gateway = Server::gateway(move |cid| match blocks.0.get(cid) {
+            Some(block) => Reply::Body(block.clone()),
             None => Reply::Missing,
         });
         let cache = Folder::new();
@@ -372,8 +372,8 @@ async fn a_block_that_is_in_its_name_needs_no_gateway() {
     let inline = Cid::new_v1(0x55, Multihash::wrap(0, b"inline").unwrap());
     let root = blocks.node(FOLDER, &[("a", inline)]);
     let gone = Folder::new();
-    let gateway = Gateway::start(move |cid| match blocks.0.get(cid) {
-        Some(block) => Reply::Block(block.clone()),
+    let gateway = Server::gateway(move |cid| match blocks.0.get(cid) {
+        Some(block) => Reply::Body(block.clone()),
         None => Reply::Missing,
     });
     let layer = loader(&gateway, &gone)

@@ -36,7 +36,8 @@ impl Default for Bounds {
     }
 }
 
-/// What is left of bounds.
+/// What has been spent of bounds.
+#[derive(Clone)]
 pub(super) struct Budget {
     bounds: Bounds,
     fetched: u64,
@@ -67,6 +68,11 @@ impl Budget {
     pub fn enter(&mut self) -> Result<(), String> {
         let most = self.bounds.entries;
         spend(&mut self.entries, 1, most, "files and folders")
+    }
+
+    /// Takes over how many entries another has counted.
+    pub fn entries_of(&mut self, other: &Self) {
+        self.entries = other.entries;
     }
 
     pub fn answer(&mut self) -> Result<(), String> {
@@ -125,11 +131,11 @@ pub(super) fn check_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A client that follows no redirections and waits for nothing for ever.
-pub(super) fn client() -> reqwest::Result<reqwest::Client> {
+/// A client that waits for nothing for ever.
+pub(super) fn client(redirections: Policy) -> reqwest::Result<reqwest::Client> {
     provide_tls();
     reqwest::Client::builder()
-        .redirect(Policy::none())
+        .redirect(redirections)
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(Duration::from_secs(30))
         .user_agent(concat!("vesicle/", env!("CARGO_PKG_VERSION")))

@@ -8,12 +8,14 @@ mod cache;
 mod chain;
 mod fetch;
 mod ipfs;
+mod oci;
 mod path;
 
 pub use cache::Cache;
 pub use chain::Chain;
 pub use fetch::Bounds;
 pub use ipfs::Ipfs;
+pub use oci::Oci;
 pub use path::HostPath;
 
 use async_trait::async_trait;

@@ -8,6 +8,7 @@ mod unixfs;
 
 use async_trait::async_trait;
 use cid::Cid;
+use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
@@ -47,7 +48,7 @@ impl Ipfs {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        let client = fetch::client().map_err(|error| bad(fetch::told(&error)))?;
+        let client = fetch::client(Policy::none()).map_err(|error| bad(fetch::told(&error)))?;
         Ok(Self {
             gateway: url,
             client,
