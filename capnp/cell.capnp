@@ -79,8 +79,10 @@ interface Process {
   stdout @1 () -> Outcome(ByteStream);
   stderr @2 () -> Outcome(ByteStream);
 
-  # Returns when the process has ended, to any number of callers.
-  wait @3 () -> Outcome(Exit);
+  # Returns when the process has ended, to any number of callers. Where that takes
+  # longer than so many milliseconds it is late, or a circle if the process waits for
+  # the caller, over any number of others; zero is as long as it takes.
+  wait @3 (milliseconds :UInt64) -> Outcome(Exit);
 
   # Ends it, with all that it started. Returns when that is done.
   kill @4 () -> Outcome(Nothing);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use capnp::capability::Client;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use vesicle_engine::Engines;
@@ -15,6 +16,7 @@ use vesicle_pool::wasi::{Grants, Launch};
 use vesicle_pool::{Audit, Pool};
 
 use crate::account::{Account, Limits, Share};
+use crate::call::{self, Call};
 use crate::output::Output;
 use crate::pipe::{Reader, Writer};
 use crate::process::{Process, Start};
@@ -35,6 +37,9 @@ pub(crate) struct Shared {
     programs: Programs,
     started: AtomicU64,
 }
+
+/// Makes what a cell finds on its link.
+type Handed = Box<dyn FnOnce() -> Client + Send>;
 
 /// What a cell is made of.
 pub struct Command {
@@ -95,6 +100,7 @@ pub struct Running {
     exit: watch::Receiver<Option<Exit>>,
     /// What it reads.
     pub stdin: Arc<Writer>,
+    pub(crate) calls: mpsc::UnboundedSender<Call>,
     /// What it writes, where that is kept.
     pub stdout: Output,
     /// What it complains of, where that is kept.
@@ -126,6 +132,24 @@ impl Cells {
     ///
     /// [`Error::Invalid`] where its component cannot be run.
     pub async fn start(&self, command: Command) -> Result<Running> {
+        self.begin(command, None).await
+    }
+
+    /// Starts a cell that finds on its link what is made here, on the cell's own
+    /// thread, and no membrane.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cells::start`].
+    pub async fn start_with(
+        &self,
+        command: Command,
+        handed: impl FnOnce() -> Client + Send + 'static,
+    ) -> Result<Running> {
+        self.begin(command, Some(Box::new(handed))).await
+    }
+
+    async fn begin(&self, command: Command, handed: Option<Handed>) -> Result<Running> {
         let shared = Arc::clone(&self.shared);
         let Command {
             name,
@@ -143,6 +167,7 @@ impl Cells {
         let kill = CancellationToken::new();
         let (outlets, passed) = stdio.outlets();
         let (answer, started) = oneshot::channel();
+        let (calls, called) = mpsc::unbounded_channel();
         let start = Start {
             name,
             program,
@@ -154,6 +179,9 @@ impl Cells {
         };
         self.threads.give(Box::new(move || {
             let process = Process::start(start, |born| {
+                if let Some(handed) = handed {
+                    return handed();
+                }
                 let context = Context {
                     shared,
                     membrane,
@@ -170,6 +198,7 @@ impl Cells {
                 process.stdout().clone(),
                 process.stderr().clone(),
             ));
+            tokio::task::spawn_local(call::pass_on(process, called));
         }));
         let lost = |_| Error::Other("the thread of a cell has ended".into());
         let (exit, stdin, stdout, stderr) = started.await.map_err(lost)?;
@@ -178,6 +207,7 @@ impl Cells {
             kill,
             exit,
             stdin,
+            calls,
             stdout,
             stderr,
             passed,

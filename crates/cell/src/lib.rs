@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 
 mod account;
+mod call;
 mod cells;
 mod error;
 mod exit;
@@ -30,12 +31,13 @@ mod process;
 mod program;
 mod rpc;
 mod stdio;
+mod waits;
 
 pub use account::{Account, Limits};
 pub use cells::{Cells, Command, Running, Stdio};
 pub use error::Error;
 pub use exit::Exit;
-pub use link::Links;
+pub use link::{Link, Links};
 pub use node::{Config, Node};
 
 /// The result of what this crate does.

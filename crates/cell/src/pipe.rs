@@ -125,6 +125,14 @@ pub struct Progress {
     pub read: u64,
 }
 
+impl Progress {
+    /// Bytes that nobody has read yet.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        self.written - self.read
+    }
+}
+
 /// The end that writes. Dropping it closes the pipe.
 pub struct Writer(Arc<Pipe>);
 
@@ -215,6 +223,12 @@ impl Writer {
 }
 
 impl Reader {
+    /// Looks at the pipe.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::clone(&self.0))
+    }
+
     /// Waits for bytes, or for the end, and fills what it can: nothing at the end.
     pub(crate) fn poll_fill(&self, context: &Context<'_>, into: &mut [u8]) -> Poll<usize> {
         let mut state = self.0.state();

@@ -7,28 +7,31 @@
 //! Invariants: when a process has ended, its store is gone and so is everything
 //! that it started; its output can be read to the end.
 
+use std::cell::OnceCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use capnp::capability::Client;
 use capnp::message::ReaderOptions;
-use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::twoparty::VatNetwork;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp};
+use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vesicle_engine::{Fuel, Store, WhenEmpty};
 use vesicle_membrane::Seal;
 use vesicle_pool::wasi::Launch;
+use vesicle_protocol::outcome_capnp::Side;
 
 use crate::account::Account;
 use crate::link::Link;
 use crate::output::Output;
-use crate::pipe::{Writer, pipe};
+use crate::pipe::{Gauge, Writer, pipe};
 use crate::program::Program;
 use crate::stdio::{self, Outlet, Passing};
-use crate::{Error, Exit, Result};
+use crate::{Error, Exit, Result, waits};
 
 /// Words of eight bytes that a message may have: 64 MiB.
 const LARGEST_MESSAGE: usize = (64 << 20) / 8;
@@ -57,6 +60,13 @@ pub(crate) struct Process {
     kill: CancellationToken,
     exit: watch::Receiver<Option<Exit>>,
     asked: mpsc::UnboundedSender<oneshot::Sender<Client>>,
+    link: Rc<OnceCell<Gauges>>,
+}
+
+/// Both ways of a process's link.
+struct Gauges {
+    to_guest: Gauge,
+    from_guest: Gauge,
 }
 
 /// What a process can see of itself while what it finds on its link is made.
@@ -80,7 +90,9 @@ impl Process {
             kill: start.kill.clone(),
             children: TaskTracker::new(),
         });
+        let link = Rc::new(OnceCell::new());
         let process = Rc::new(Self {
+            link: Rc::clone(&link),
             name: start.name.clone(),
             stdin: Arc::new(stdin),
             stdout: stdout.clone(),
@@ -102,7 +114,7 @@ impl Process {
         };
         let root = bootstrap(&born);
         tokio::task::spawn_local(async move {
-            let exit = live(start, root, asks).await;
+            let exit = live(start, root, asks, &link).await;
             // Nobody is left to start more.
             born.kill.cancel();
             born.children.close();
@@ -163,13 +175,40 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Which end of the link does not go on, and what can be seen of that.
+    pub fn stuck(&self) -> (Side, String) {
+        let unread = |gauge: &Gauge| gauge.progress().unread();
+        let Some(link) = self.link.get() else {
+            let seen = format!("{} has not started yet", self.name);
+            return (Side::Host, seen);
+        };
+        match (unread(&link.from_guest), unread(&link.to_guest)) {
+            (0, 0) => {
+                let seen = format!("{} has read all that was written for it", self.name);
+                (Side::Guest, seen)
+            }
+            (0, unread) => {
+                let seen = format!("{} does not read its link: {unread} bytes wait", self.name);
+                (Side::Guest, seen)
+            }
+            (unread, _) => {
+                let seen = format!("{unread} bytes that {} wrote wait", self.name);
+                (Side::Host, seen)
+            }
+        }
+    }
+}
+
 /// Runs it to its end.
 async fn live(
     start: Start,
     bootstrap: Client,
     asks: mpsc::UnboundedReceiver<oneshot::Sender<Client>>,
+    gauges: &OnceCell<Gauges>,
 ) -> Exit {
     let Start {
+        name,
         program,
         launch,
         account,
@@ -198,8 +237,14 @@ async fn live(
             Ok(instance) => instance,
             Err(error) => return Exit::of_start(error),
         };
+        if let Some(link) = &link {
+            let _ = gauges.set(Gauges {
+                to_guest: link.output.gauge(),
+                from_guest: link.input.gauge(),
+            });
+        }
         // The link is driven for as long as the guest runs, and not longer.
-        let driver = link.map(|link| drive(link, bootstrap, asks));
+        let driver = link.map(|link| drive(link, name, bootstrap, asks));
         let _driver = driver.map(|driver| AbortOnDrop(tokio::task::spawn_local(driver)));
         run(instance, program.run()).await
     };
@@ -251,6 +296,7 @@ async fn run(mut instance: vesicle_pool::Instance, run: &str) -> Exit {
 /// Answers what comes over the link.
 async fn drive(
     link: Link,
+    name: String,
     bootstrap: Client,
     mut asks: mpsc::UnboundedReceiver<oneshot::Sender<Client>>,
 ) {
@@ -263,16 +309,18 @@ async fn drive(
         options,
     );
     let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
+    let name = Rc::from(name);
     loop {
+        let driven = poll_fn(|context| waits::driving(&name, || rpc.poll_unpin(context)));
         tokio::select! {
-            ended = &mut rpc => {
+            ended = driven => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "a cell's link has ended");
                 }
                 return;
             }
             Some(ask) = asks.recv() => {
-                let _ = ask.send(rpc.bootstrap(Side::Client));
+                let _ = ask.send(rpc.bootstrap(rpc_twoparty_capnp::Side::Client));
             }
         }
     }

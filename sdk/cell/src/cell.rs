@@ -37,7 +37,7 @@ thread_local! {
     static OUTPUT: RefCell<Option<Output>> = const { RefCell::new(None) };
 }
 
-/// Whether the host has not taken what was written for it.
+/// Whether the host has not read what was written for it.
 pub(crate) fn output_is_stuck() -> bool {
     OUTPUT.with_borrow(|output| output.as_ref().is_some_and(Output::is_stuck))
 }

@@ -1,5 +1,7 @@
 //! A process that was started.
 
+use std::time::Duration;
+
 use capnp::capability::FromClientHook;
 use vesicle_protocol::cell_capnp::{Trap, byte_stream, exit, process};
 use vesicle_protocol::outcome_capnp::Resource;
@@ -64,7 +66,27 @@ impl Process {
     ///
     /// What the call answers with.
     pub async fn wait(&self) -> Result<Exit> {
-        let answer = self.client.wait_request().send().promise.await?;
+        self.wait_for(0).await
+    }
+
+    /// The same, and no longer than that. The host looks at the time, and says why
+    /// the process has not ended, as far as it can be seen from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Late`] with the side of the process's own link that does not go on,
+    /// or [`Error::Circle`] where the process waits for this one; and what the call
+    /// answers with.
+    pub async fn wait_within(&self, limit: Duration) -> Result<Exit> {
+        let milliseconds = limit.as_millis().max(1);
+        self.wait_for(u64::try_from(milliseconds).unwrap_or(u64::MAX))
+            .await
+    }
+
+    async fn wait_for(&self, milliseconds: u64) -> Result<Exit> {
+        let mut request = self.client.wait_request();
+        request.get().set_milliseconds(milliseconds);
+        let answer = request.send().promise.await?;
         Exit::read(ok(answer.get()?)?)
     }
 

@@ -34,6 +34,8 @@ struct Outgoing {
     bytes: Vec<u8>,
     /// How much the host still takes.
     room: usize,
+    /// How much it takes while nothing waits for it.
+    all: usize,
     source: Source,
     stream: OutputStream,
 }
@@ -51,18 +53,23 @@ impl Input {
 
 impl Output {
     pub fn new(stream: OutputStream) -> Self {
+        // Nothing was written yet.
+        let all = stream.check_write().unwrap_or_default();
+        let all = usize::try_from(all).unwrap_or(usize::MAX);
         Self(Rc::new(RefCell::new(Outgoing {
             bytes: Vec::new(),
-            room: 0,
+            room: all,
+            all,
             source: Source::new(stream.subscribe()),
             stream,
         })))
     }
 
-    /// Whether there is anything that the host has not taken.
+    /// Whether there is anything that the host has not read.
     pub fn is_stuck(&self) -> bool {
         let out = self.0.borrow();
-        !out.bytes.is_empty()
+        let is_read = |room| usize::try_from(room).is_ok_and(|room| room >= out.all);
+        !out.bytes.is_empty() || !out.stream.check_write().is_ok_and(is_read)
     }
 }
 

@@ -58,10 +58,12 @@ impl Executor {
                 context.membrane_of(self.seal.clone())
             }
         });
-        let child = Rc::clone(&process);
-        owner
-            .children
-            .spawn_local(async move { child.exited().await });
+        // Not the process: whoever holds it may still write what it reads.
+        let mut exit = process.exit();
+        owner.children.spawn_local(async move {
+            // Fails where the child's task is gone, and the child with it.
+            let _ = exit.wait_for(Option::is_some).await;
+        });
         Ok(process)
     }
 }

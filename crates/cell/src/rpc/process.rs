@@ -1,6 +1,7 @@
 //! A process, as a capability of whoever started it.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use vesicle_membrane::Seal;
 use vesicle_protocol::cell_capnp::process;
@@ -8,6 +9,8 @@ use vesicle_protocol::cell_capnp::process;
 use super::byte_stream::{ByteStream, Stream};
 use super::sealed;
 use crate::process::Process as Running;
+use crate::waits::Waiting;
+use crate::{Error, Exit};
 
 /// Serves a process for a session.
 pub(super) struct Process {
@@ -20,6 +23,29 @@ impl Process {
         capnp_rpc::new_client(ByteStream {
             stream,
             seal: self.seal.clone(),
+        })
+    }
+}
+
+impl Process {
+    /// Waits for its end, and no longer than that; zero is for ever.
+    async fn exit(&self, milliseconds: u64) -> crate::Result<Exit> {
+        let waiting = Waiting::begin(self.process.name());
+        if milliseconds == 0 {
+            return Ok(self.process.exited().await);
+        }
+        let limit = Duration::from_millis(milliseconds);
+        let exited = tokio::time::timeout(limit, self.process.exited()).await;
+        exited.map_err(|_| match waiting.and_then(|it| it.circle()) {
+            Some(names) => Error::Circle(names),
+            None => {
+                let (side, seen) = self.process.stuck();
+                Error::Late {
+                    what: format!("{seen}, and has not ended"),
+                    limit,
+                    side,
+                }
+            }
         })
     }
 }
@@ -66,11 +92,11 @@ impl process::Server for Process {
 
     async fn wait(
         self: Rc<Self>,
-        _: process::WaitParams,
+        params: process::WaitParams,
         mut results: process::WaitResults,
     ) -> Result<(), capnp::Error> {
-        let exited = async { Ok(self.process.exited().await) };
-        match sealed(&self.seal, exited).await {
+        let milliseconds = params.get()?.get_milliseconds();
+        match sealed(&self.seal, self.exit(milliseconds)).await {
             Ok(exit) => exit.write(results.get().init_ok()),
             Err(error) => error.tell(results.get()),
         }
