@@ -229,7 +229,8 @@ impl Network {
     }
 
     /// Ends all connections, and stops listening. Returns when that is done; streams
-    /// fail from then on, also those that somebody holds.
+    /// fail from then on, also those that somebody holds. A port of QUIC is free a
+    /// moment later, when what peers still sent has been answered.
     pub async fn stop(&self) {
         self.stop.cancel();
         let mut status = self.status.clone();
