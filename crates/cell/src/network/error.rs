@@ -74,9 +74,28 @@ pub enum Error {
         /// What ended it.
         reason: String,
     },
+    /// The streams that peers open go to somebody else.
+    #[error("what peers open on this network is taken already, by another part of this program")]
+    Taken,
     /// The network of this host has been stopped.
     #[error("the network of this host has been stopped")]
     Stopped,
+}
+
+impl From<Error> for crate::Error {
+    fn from(error: Error) -> Self {
+        let said = error.to_string();
+        match error {
+            Error::NoSuchPeer { .. }
+            | Error::Oneself { .. }
+            | Error::Unreachable { .. }
+            | Error::NotSpoken { .. }
+            | Error::Lost { .. }
+            | Error::Stopped => Self::Unreachable(said),
+            Error::Boot { .. } => Self::Invalid(said),
+            Error::Identity { .. } | Error::Listen { .. } | Error::Taken => Self::Other(said),
+        }
+    }
 }
 
 /// Addresses with reasons, for people.

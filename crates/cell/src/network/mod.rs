@@ -27,6 +27,7 @@
 
 mod dialler;
 mod error;
+mod frames;
 mod handler;
 mod identity;
 mod limits;
@@ -34,6 +35,7 @@ mod node;
 mod stream;
 mod streams;
 mod swarm;
+pub mod vat;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -80,8 +82,8 @@ pub struct Config {
     pub pauses: Pauses,
     /// What peers can make it hold.
     pub limits: Limits,
-    /// How often a connection is looked after. A peer that is silent for twice as
-    /// long is no longer connected.
+    /// How often a connection is looked after. A peer that falls silent is no longer
+    /// connected after three times as long, and 10 s, at the latest.
     pub pulse: Duration,
 }
 
