@@ -131,7 +131,10 @@ pub fn is_wanted(case: &str) -> bool {
 
 /// Where cells run.
 pub fn cells() -> Cells {
-    let engines = Engines::new(Config::default());
+    let engines = Engines::new(Config {
+        perf_map: std::env::var_os("VESICLE_PERF_MAP").is_some(),
+        ..Config::default()
+    });
     Cells::new(engines.expect("engines")).expect("threads")
 }
 
