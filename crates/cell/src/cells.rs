@@ -17,11 +17,13 @@ use vesicle_pool::{Audit, Pool};
 
 use crate::account::{Account, Limits, Share};
 use crate::call::{self, Call};
+#[cfg(feature = "network")]
+use crate::network::vat::Neighbours;
 use crate::output::Output;
 use crate::pipe::{Reader, Writer};
 use crate::process::{Process, Start};
 use crate::program::{Program, Programs};
-use crate::rpc::Context;
+use crate::rpc::{Context, Outside};
 use crate::stdio::Passing;
 use crate::{Error, Exit, Result};
 
@@ -59,6 +61,9 @@ pub struct Command {
     pub membrane: Arc<Membrane>,
     /// Where its standard streams go.
     pub stdio: Stdio,
+    /// The hosts that it can reach. They find there what it serves itself.
+    #[cfg(feature = "network")]
+    pub network: Option<crate::network::Network>,
 }
 
 /// Where the standard streams of a cell go.
@@ -89,6 +94,8 @@ impl Command {
             account: None,
             membrane: Arc::new(Membrane::new(name)),
             stdio: Stdio::Kept,
+            #[cfg(feature = "network")]
+            network: None,
         }
     }
 }
@@ -160,6 +167,8 @@ impl Cells {
             account,
             membrane,
             stdio,
+            #[cfg(feature = "network")]
+            network,
         } = command;
         let account = account.unwrap_or_else(|| Account::new(&limits));
         let account = account.grant(Share::default())?;
@@ -178,11 +187,18 @@ impl Cells {
             seal: None,
         };
         self.threads.give(Box::new(move || {
+            #[cfg(feature = "network")]
+            let outside = network.as_ref().map_or_else(Outside::default, |network| {
+                Outside::new(Neighbours::new(network.clone(), None))
+            });
+            #[cfg(not(feature = "network"))]
+            let outside = Outside::default();
             let process = Process::start(start, |born| {
                 if let Some(handed) = handed {
                     return handed();
                 }
                 let context = Context {
+                    outside,
                     shared,
                     membrane,
                     owner: Rc::clone(born),
@@ -191,6 +207,10 @@ impl Cells {
             });
             if stdio == Stdio::Kept {
                 process.stdin().close();
+            }
+            #[cfg(feature = "network")]
+            if let Some(network) = network {
+                tokio::task::spawn_local(export(network, Rc::clone(&process)));
             }
             let _ = answer.send((
                 process.exit(),
@@ -290,6 +310,27 @@ impl Shared {
         });
         made.await
             .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?
+    }
+}
+
+/// Gives peers what a process serves, until it has ended.
+#[cfg(feature = "network")]
+async fn export(network: crate::network::Network, process: Rc<Process>) {
+    let served = crate::network::vat::serve(&network, |_| {
+        let process = Rc::clone(&process);
+        let exported = async move {
+            let exported = process.exported().await;
+            exported.map_err(|error| capnp::Error::disconnected(error.to_string()))
+        };
+        Some(capnp_rpc::new_future_client(exported))
+    });
+    tokio::select! {
+        _ = process.exited() => {}
+        served = served => {
+            if let Err(error) = served {
+                tracing::warn!("peers are not answered: {error}");
+            }
+        }
     }
 }
 

@@ -48,6 +48,10 @@ pub struct Config {
     pub stdio: Stdio,
     /// A file whose content says which epoch it is.
     pub epoch_file: Option<PathBuf>,
+    /// The identity and the addresses of a network, if there is to be one. Its boot
+    /// peers are those of the image.
+    #[cfg(feature = "network")]
+    pub network: Option<crate::network::Config>,
     /// Is told what services write, and what becomes of them.
     pub notice: Notice,
 }
@@ -59,6 +63,8 @@ pub type Notice = Arc<dyn Fn(&str, &str) + Send + Sync>;
 pub struct Node {
     running: Running,
     membrane: Arc<Membrane>,
+    #[cfg(feature = "network")]
+    network: Option<crate::network::Network>,
     _epoch_file: Option<EpochFile>,
     stop: CancellationToken,
     services: TaskTracker,
@@ -84,6 +90,11 @@ impl Node {
             notice: config.notice,
             stop: CancellationToken::new(),
         };
+        #[cfg(feature = "network")]
+        let network = match config.network {
+            Some(network) => Some(connect(network, &config.image).await?),
+            None => None,
+        };
         let services = TaskTracker::new();
         keeper.serve(&config.image, &config.name, &services).await?;
         let mut grants = config.grants;
@@ -96,12 +107,16 @@ impl Node {
             account: Some(keeper.account.clone()),
             membrane: Arc::clone(&membrane),
             stdio: config.stdio,
+            #[cfg(feature = "network")]
+            network: network.clone(),
             ..Command::new(&config.name, main(&config.image)?)
         });
         let running = started.await?;
         Ok(Self {
             running,
             membrane,
+            #[cfg(feature = "network")]
+            network,
             _epoch_file: epoch_file,
             stop: keeper.stop,
             services,
@@ -112,6 +127,13 @@ impl Node {
     #[must_use]
     pub fn membrane(&self) -> &Arc<Membrane> {
         &self.membrane
+    }
+
+    /// Its network, if it has one.
+    #[cfg(feature = "network")]
+    #[must_use]
+    pub fn network(&self) -> Option<&crate::network::Network> {
+        self.network.as_ref()
     }
 
     /// The component.
@@ -145,6 +167,18 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+#[cfg(feature = "network")]
+async fn connect(
+    mut config: crate::network::Config,
+    image: &Image,
+) -> Result<crate::network::Network> {
+    let peers = image.peers().iter();
+    config
+        .boot
+        .extend(peers.map(|peer| (peer.id, peer.addresses.clone())));
+    Ok(crate::network::Network::start(config).await?)
 }
 
 fn watch(file: &std::path::Path, membrane: &Arc<Membrane>) -> Result<EpochFile> {

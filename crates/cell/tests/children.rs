@@ -23,6 +23,8 @@ async fn run(arguments: &[&str], limits: Limits) -> (Exit, String, String) {
         limits,
         stdio: Stdio::Kept,
         epoch_file: None,
+        #[cfg(feature = "network")]
+        network: None,
         notice: Arc::new(|_, _| ()),
     };
     let cells = cells();

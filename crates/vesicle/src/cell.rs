@@ -112,10 +112,16 @@ async fn image_of(
         grants: granting::gather(&args.grants).map_err(failed)?,
         limits: limits(&args),
         stdio: stdio(),
+        #[cfg(feature = "network")]
+        network: network(&args)?,
         epoch_file: args.epoch_file,
         notice: Arc::new(|service, text| eprintln!("{}: {}", plain(service), plain(text))),
     };
     let mut node = Node::start(cells, config).await.map_err(failed)?;
+    #[cfg(feature = "network")]
+    for address in node.network().into_iter().flat_map(|it| it.addresses()) {
+        eprintln!("listening on {address}");
+    }
     let streams = connect(node.running());
     let ended = tokio::select! {
         exit = node.wait() => Some(exit),
@@ -127,6 +133,26 @@ async fn image_of(
     };
     streams.finish().await;
     Ok(tell(&name, &exit))
+}
+
+/// The network that was asked for.
+#[cfg(feature = "network")]
+fn network(args: &CellArgs) -> Result<Option<vesicle_cell::network::Config>, Failed> {
+    use vesicle_cell::network::{Config, Identity};
+    if !args.network && args.listen.is_empty() {
+        return Ok(None);
+    }
+    let file = args.identity.clone().or_else(Identity::default_file);
+    let file = file.ok_or_else(|| {
+        let text = "there is no HOME to keep the key of this host in; name a file with --identity";
+        Failed::new(Status::Usage, text)
+    })?;
+    let identity = Identity::open(&file);
+    let identity = identity.map_err(|error| Failed::new(Status::Unavailable, error.to_string()))?;
+    Ok(Some(Config {
+        listen: args.listen.clone(),
+        ..Config::new(identity)
+    }))
 }
 
 fn limits(args: &CellArgs) -> Limits {

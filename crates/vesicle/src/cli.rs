@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vesicle_cell::granting::Granting;
+#[cfg(feature = "network")]
+use vesicle_cell::network::Multiaddr;
 use vesicle_pipeline::Exit;
 
 /// Moves data through connectors that run in a sandbox.
@@ -143,6 +145,18 @@ pub struct CellArgs {
     /// Ends the epoch of all sessions whenever the content of this file changes
     #[arg(long, value_name = "FILE")]
     pub epoch_file: Option<PathBuf>,
+    /// Connects with the peers in boot/ of the image
+    #[cfg(feature = "network")]
+    #[arg(long)]
+    pub network: bool,
+    /// The same, and listens there: a multiaddr, /ip4/0.0.0.0/tcp/4747
+    #[cfg(feature = "network")]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Vec<Multiaddr>,
+    /// The file with the key that peers know this host by
+    #[cfg(feature = "network")]
+    #[arg(long, value_name = "FILE")]
+    pub identity: Option<PathBuf>,
 }
 
 #[derive(Args)]

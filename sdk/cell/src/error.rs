@@ -61,6 +61,37 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Puts it into an answer of something that the program serves.
+    pub fn tell<T: Owned>(&self, answer: outcome::Builder<'_, T>) {
+        let mut error = answer.init_error();
+        error.set_message(self.to_string());
+        match self {
+            Self::StaleEpoch { issued, current } => {
+                let mut stale = error.init_stale_epoch();
+                stale.set_issued(*issued);
+                stale.set_current(*current);
+            }
+            Self::Late { limit, .. } => {
+                let mut late = error.init_late();
+                late.set_milliseconds(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+            }
+            Self::Exhausted(what, _) => error.set_exhausted(*what),
+            Self::Denied(_) => error.set_denied(()),
+            Self::Invalid(_) => error.set_invalid(()),
+            Self::Circle(chain) => {
+                let mut names = error.init_circle(chain.len() as u32);
+                for (at, name) in (0..).zip(chain) {
+                    names.set(at, name);
+                }
+            }
+            Self::Unreachable(_) => error.set_unreachable(()),
+            Self::Gone(_) | Self::Disconnected(_) => error.set_gone(()),
+            Self::NoLink | Self::NothingToWaitFor | Self::Other(_) => error.set_other(()),
+        }
+    }
+}
+
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

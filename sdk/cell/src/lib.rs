@@ -31,6 +31,7 @@
 mod cell;
 mod command;
 mod error;
+mod membrane;
 mod process;
 mod reactor;
 mod session;
@@ -44,6 +45,7 @@ pub use vesicle_protocol as protocol;
 pub use cell::{Cell, run, serve};
 pub use command::{Budget, Command};
 pub use error::{Error, Resource, ok};
+pub use membrane::{Membrane, Seal};
 pub use process::{Exit, Piece, Process, Stream};
 pub use reactor::{spawn, yield_now};
 pub use session::Session;

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use vesicle_membrane::Seal;
 use vesicle_protocol::cell_capnp::host;
 
+use super::outside::Outside;
 use super::sealed;
-use crate::Error;
 
 /// Answers for the host that a cell is on.
 pub(super) struct Host {
+    pub outside: Outside,
     pub seal: Seal,
 }
 
@@ -19,8 +20,8 @@ impl host::Server for Host {
         _: host::IdParams,
         mut results: host::IdResults,
     ) -> Result<(), capnp::Error> {
-        match sealed(&self.seal, async { Ok(()) }).await {
-            Ok(()) => results.get().set_ok("")?,
+        match sealed(&self.seal, async { Ok(self.outside.id()) }).await {
+            Ok(id) => results.get().set_ok(&*id)?,
             Err(error) => error.tell(results.get()),
         }
         Ok(())
@@ -31,8 +32,13 @@ impl host::Server for Host {
         _: host::AddressesParams,
         mut results: host::AddressesResults,
     ) -> Result<(), capnp::Error> {
-        match sealed(&self.seal, async { Ok(()) }).await {
-            Ok(()) => drop(results.get().initn_ok(0)),
+        match sealed(&self.seal, async { Ok(self.outside.addresses()) }).await {
+            Ok(addresses) => {
+                let mut list = results.get().initn_ok(addresses.len() as u32);
+                for (at, address) in (0..).zip(&addresses) {
+                    list.set(at, address);
+                }
+            }
             Err(error) => error.tell(results.get()),
         }
         Ok(())
@@ -43,8 +49,18 @@ impl host::Server for Host {
         _: host::PeersParams,
         mut results: host::PeersResults,
     ) -> Result<(), capnp::Error> {
-        match sealed(&self.seal, async { Ok(()) }).await {
-            Ok(()) => drop(results.get().initn_ok(0)),
+        match sealed(&self.seal, async { Ok(self.outside.peers()) }).await {
+            Ok(peers) => {
+                let mut list = results.get().initn_ok(peers.len() as u32);
+                for (at, peer) in (0..).zip(&peers) {
+                    let mut told = list.reborrow().get(at);
+                    told.set_id(&*peer.id);
+                    let mut addresses = told.init_addresses(peer.addresses.len() as u32);
+                    for (at, address) in (0..).zip(&peer.addresses) {
+                        addresses.set(at, address);
+                    }
+                }
+            }
             Err(error) => error.tell(results.get()),
         }
         Ok(())
@@ -56,14 +72,16 @@ impl host::Server for Host {
         mut results: host::ConnectResults,
     ) -> Result<(), capnp::Error> {
         let peer = params.get()?.get_peer()?.to_string()?;
-        let connected = async {
-            Err::<(), _>(Error::Unreachable(format!(
-                "{peer} cannot be reached: the host was started without a network; \
-                 `vesicle run --listen ADDRESS` gives it one"
-            )))
-        };
-        if let Err(error) = sealed(&self.seal, connected).await {
-            error.tell(results.get());
+        match sealed(&self.seal, self.outside.connect(&peer)).await {
+            // What a peer exports knows nothing of the session's epoch.
+            Ok(exported) => {
+                let exported = vesicle_graft::guard(exported, &self.seal);
+                let mut ok = results.get().init_ok();
+                ok.reborrow()
+                    .init_capability()
+                    .set_as_capability(exported.hook);
+            }
+            Err(error) => error.tell(results.get()),
         }
         Ok(())
     }

@@ -7,9 +7,11 @@
 mod byte_stream;
 mod executor;
 mod host;
+mod outside;
 mod process;
 mod session;
 
+pub(crate) use outside::Outside;
 pub(crate) use session::Context;
 
 use vesicle_membrane::Seal;

@@ -10,6 +10,7 @@ use vesicle_protocol::cell_capnp::session;
 
 use super::executor::Executor;
 use super::host::Host;
+use super::outside::Outside;
 use crate::cells::Shared;
 use crate::process::Born;
 
@@ -18,6 +19,7 @@ use crate::process::Born;
 pub(crate) struct Context {
     pub shared: Arc<Shared>,
     pub membrane: Arc<Membrane>,
+    pub outside: Outside,
     /// The process whose session it is: it pays, and all ends with it.
     pub owner: Rc<Born>,
 }
@@ -40,7 +42,10 @@ impl Sessions for Context {
     type Session = session::Owned;
 
     fn fill(&self, seal: Seal, mut session: session::Builder<'_>) -> capnp::Result<()> {
-        let host = Host { seal: seal.clone() };
+        let host = Host {
+            outside: self.outside.clone(),
+            seal: seal.clone(),
+        };
         let executor = Executor {
             context: self.clone(),
             seal,
