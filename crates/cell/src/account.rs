@@ -53,6 +53,17 @@ impl Default for Limits {
     }
 }
 
+/// What an account has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Units of fuel, where it is counted.
+    pub fuel: Option<u64>,
+    /// Bytes of memories and tables.
+    pub memory: u64,
+    /// Processes.
+    pub processes: u64,
+}
+
 /// What one process has, or several together. Cloning means the same.
 #[derive(Clone)]
 pub struct Account {
@@ -124,6 +135,17 @@ impl Account {
             until: [self.until, until].into_iter().flatten().min(),
             _place: Some(place),
         })
+    }
+
+    /// What is left. What processes have comes back when they have ended.
+    #[must_use]
+    pub fn left(&self) -> Left {
+        let left = |purse: &Purse| purse.amounts().left;
+        Left {
+            fuel: self.fuel.as_ref().map(left),
+            memory: left(&self.bytes),
+            processes: left(&self.processes),
+        }
     }
 
     pub(crate) fn fuel(&self) -> Option<&Purse> {

@@ -16,6 +16,7 @@
 mod account;
 mod call;
 mod cells;
+mod driver;
 mod error;
 mod exit;
 pub mod granting;
@@ -33,7 +34,7 @@ mod rpc;
 mod stdio;
 mod waits;
 
-pub use account::{Account, Limits};
+pub use account::{Account, Left, Limits};
 pub use cells::{Cells, Command, Running, Stdio};
 pub use error::Error;
 pub use exit::Exit;

@@ -7,34 +7,27 @@
 //! Invariants: when a process has ended, its store is gone and so is everything
 //! that it started; its output can be read to the end.
 
-use std::cell::OnceCell;
-use std::future::poll_fn;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use capnp::capability::Client;
-use capnp::message::ReaderOptions;
-use capnp_rpc::twoparty::VatNetwork;
-use capnp_rpc::{RpcSystem, rpc_twoparty_capnp};
-use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vesicle_engine::{Fuel, Store, WhenEmpty};
 use vesicle_membrane::Seal;
 use vesicle_pool::wasi::Launch;
-use vesicle_protocol::outcome_capnp::Side;
+use vesicle_protocol::outcome_capnp::{Resource, Side};
 
 use crate::account::Account;
+use crate::driver::{Driver, Gauges};
 use crate::link::Link;
 use crate::output::Output;
-use crate::pipe::{Gauge, Writer, pipe};
+use crate::pipe::{Writer, pipe};
 use crate::program::Program;
 use crate::stdio::{self, Outlet, Passing};
-use crate::{Error, Exit, Result, waits};
-
-/// Words of eight bytes that a message may have: 64 MiB.
-const LARGEST_MESSAGE: usize = (64 << 20) / 8;
+use crate::{Error, Exit, Result};
 
 /// What a process is started with.
 pub(crate) struct Start {
@@ -63,18 +56,27 @@ pub(crate) struct Process {
     link: Rc<OnceCell<Gauges>>,
 }
 
-/// Both ways of a process's link.
-struct Gauges {
-    to_guest: Gauge,
-    from_guest: Gauge,
-}
-
 /// What a process can see of itself while what it finds on its link is made.
 pub(crate) struct Born {
     pub name: String,
-    pub account: Account,
+    /// Until it has ended, whoever still holds what it was given.
+    account: RefCell<Option<Account>>,
     pub kill: CancellationToken,
     pub children: TaskTracker,
+}
+
+impl Born {
+    /// What it has, for what it starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] after its end.
+    pub fn account(&self) -> Result<Account> {
+        let account = self.account.borrow().clone();
+        account
+            .filter(|_| !self.kill.is_cancelled())
+            .ok_or_else(|| Error::Gone(format!("{} has ended", self.name)))
+    }
 }
 
 impl Process {
@@ -86,7 +88,7 @@ impl Process {
         let (asked, asks) = mpsc::unbounded_channel();
         let born = Rc::new(Born {
             name: start.name.clone(),
-            account: start.account.clone(),
+            account: RefCell::new(Some(start.account.clone())),
             kill: start.kill.clone(),
             children: TaskTracker::new(),
         });
@@ -115,10 +117,9 @@ impl Process {
         let root = bootstrap(&born);
         tokio::task::spawn_local(async move {
             let exit = live(start, root, asks, &link).await;
-            // Nobody is left to start more.
-            born.kill.cancel();
             born.children.close();
             born.children.wait().await;
+            born.account.take();
             drop(outlets);
             ended.send_replace(Some(exit));
         });
@@ -173,29 +174,12 @@ impl Process {
         self.asked.send(answer).map_err(|_| gone())?;
         exported.await.map_err(|_| gone())
     }
-}
 
-impl Process {
-    /// Which end of the link does not go on, and what can be seen of that.
+    /// Which end of its link does not go on, and what can be seen of that.
     pub fn stuck(&self) -> (Side, String) {
-        let unread = |gauge: &Gauge| gauge.progress().unread();
-        let Some(link) = self.link.get() else {
-            let seen = format!("{} has not started yet", self.name);
-            return (Side::Host, seen);
-        };
-        match (unread(&link.from_guest), unread(&link.to_guest)) {
-            (0, 0) => {
-                let seen = format!("{} has read all that was written for it", self.name);
-                (Side::Guest, seen)
-            }
-            (0, unread) => {
-                let seen = format!("{} does not read its link: {unread} bytes wait", self.name);
-                (Side::Guest, seen)
-            }
-            (unread, _) => {
-                let seen = format!("{unread} bytes that {} wrote wait", self.name);
-                (Side::Host, seen)
-            }
+        match self.link.get() {
+            Some(link) => link.stuck(&self.name),
+            None => (Side::Host, format!("{} has not started yet", self.name)),
         }
     }
 }
@@ -217,6 +201,8 @@ async fn live(
         ..
     } = start;
     let until = account.until();
+    let mut driver = None;
+    let driving = &mut driver;
     let guest = async move {
         let mut link = None;
         let prepared = |store: &mut Store| {
@@ -237,15 +223,10 @@ async fn live(
             Ok(instance) => instance,
             Err(error) => return Exit::of_start(error),
         };
-        if let Some(link) = &link {
-            let _ = gauges.set(Gauges {
-                to_guest: link.output.gauge(),
-                from_guest: link.input.gauge(),
-            });
+        if let Some(link) = link {
+            let _ = gauges.set(Gauges::of(&link));
+            *driving = Some(Driver::start(link, name, bootstrap, asks));
         }
-        // The link is driven for as long as the guest runs, and not longer.
-        let driver = link.map(|link| drive(link, name, bootstrap, asks));
-        let _driver = driver.map(|driver| AbortOnDrop(tokio::task::spawn_local(driver)));
         run(instance, program.run()).await
     };
     let revoked = async {
@@ -266,12 +247,18 @@ async fn live(
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
+    let exit = tokio::select! {
         exit = guest => exit,
         () = kill.cancelled() => Exit::Killed,
         exit = revoked => exit,
-        () = late => Exit::Exhausted(vesicle_protocol::outcome_capnp::Resource::Time),
+        () = late => Exit::Exhausted(Resource::Time),
+    };
+    // From here on nothing is started.
+    kill.cancel();
+    if let Some(driver) = driver {
+        driver.end().await;
     }
+    exit
 }
 
 async fn run(mut instance: vesicle_pool::Instance, run: &str) -> Exit {
@@ -293,53 +280,11 @@ async fn run(mut instance: vesicle_pool::Instance, run: &str) -> Exit {
     Exit::of_run(ran.await)
 }
 
-/// Answers what comes over the link.
-async fn drive(
-    link: Link,
-    name: String,
-    bootstrap: Client,
-    mut asks: mpsc::UnboundedReceiver<oneshot::Sender<Client>>,
-) {
-    let mut options = ReaderOptions::new();
-    options.traversal_limit_in_words(Some(LARGEST_MESSAGE));
-    let network = VatNetwork::new(
-        link.input,
-        link.output,
-        rpc_twoparty_capnp::Side::Server,
-        options,
-    );
-    let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
-    let name = Rc::from(name);
-    loop {
-        let driven = poll_fn(|context| waits::driving(&name, || rpc.poll_unpin(context)));
-        tokio::select! {
-            ended = driven => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a cell's link has ended");
-                }
-                return;
-            }
-            Some(ask) = asks.recv() => {
-                let _ = ask.send(rpc.bootstrap(rpc_twoparty_capnp::Side::Client));
-            }
-        }
-    }
-}
-
 /// Outputs that end with a process, also where its thread does.
 struct Closing([Outlet; 2]);
 
 impl Drop for Closing {
     fn drop(&mut self) {
         self.0.iter().for_each(Outlet::close);
-    }
-}
-
-/// A task that ends with whoever holds it.
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

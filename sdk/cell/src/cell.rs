@@ -2,18 +2,19 @@
 
 use std::cell::RefCell;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use capnp::capability::{Client, FromClientHook};
 use capnp::message::ReaderOptions;
-use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::twoparty::VatNetwork;
+use capnp_rpc::{Disconnector, RpcSystem};
 use vesicle_protocol::cell_capnp::session;
 use vesicle_protocol::membrane_capnp::{membrane, signer};
 
 use crate::reactor::{block_on, spawn};
 use crate::streams::{Input, Output};
-use crate::{Error, Result, Session, ok};
+use crate::{Error, Result, Session, ok, within};
 
 mod bindings {
     wit_bindgen::generate!({
@@ -31,6 +32,8 @@ use bindings::vesicle::cell::streams::{Connection, create_connection};
 
 /// Words of eight bytes that a message may have: 64 MiB.
 const LARGEST_MESSAGE: usize = (64 << 20) / 8;
+/// How long a program that has ended waits for the host to take what it said.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// Looked at when something is late.
@@ -97,13 +100,23 @@ pub fn serve<C: FromClientHook>(
     start(Some(exported.cast_to()), main)
 }
 
+/// Ends the program at once, with a status that its parent sees as it is. What
+/// `std::process::exit` is given comes out as 0 or 1, as the standard library for
+/// WASI 0.2 has it, and so does what `main` returns.
+pub fn exit(status: u8) -> ! {
+    wasip2::cli::exit::exit_with_code(status);
+    unreachable!("a program that was ended goes on")
+}
+
 fn start(
     exported: Option<Client>,
     main: impl AsyncFnOnce(Cell) -> Result<()> + 'static,
 ) -> ExitCode {
     let ended = block_on(async move {
-        let (connection, cell) = connect(exported)?;
+        let (connection, cell, goodbye) = connect(exported)?;
         let ended = main(cell).await;
+        // What was said last is still sent, if the host takes it.
+        let _ = within(GOODBYE, "the end of the link", async { Ok(goodbye.await?) }).await;
         drop(connection);
         ended
     });
@@ -117,7 +130,7 @@ fn start(
     }
 }
 
-fn connect(exported: Option<Client>) -> Result<(Connection, Cell)> {
+fn connect(exported: Option<Client>) -> Result<(Connection, Cell, Disconnector<Side>)> {
     let connection = create_connection().map_err(|_| Error::NoLink)?;
     let input = Input::new(connection.input().map_err(|_| Error::NoLink)?);
     let output = Output::new(connection.output().map_err(|_| Error::NoLink)?);
@@ -127,9 +140,10 @@ fn connect(exported: Option<Client>) -> Result<(Connection, Cell)> {
     let network = VatNetwork::new(input, output, Side::Client, options);
     let mut rpc = RpcSystem::new(Box::new(network), exported);
     let bootstrap = rpc.bootstrap(Side::Server);
+    let goodbye = rpc.get_disconnector();
     spawn(async move {
         // Who waits for an answer is told by the answer's own error.
         let _ = rpc.await;
     });
-    Ok((connection, Cell { bootstrap }))
+    Ok((connection, Cell { bootstrap }, goodbye))
 }

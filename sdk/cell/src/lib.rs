@@ -42,7 +42,7 @@ pub use capnp;
 pub use capnp_rpc;
 pub use vesicle_protocol as protocol;
 
-pub use cell::{Cell, run, serve};
+pub use cell::{Cell, exit, run, serve};
 pub use command::{Budget, Command};
 pub use error::{Error, Resource, ok};
 pub use membrane::{Membrane, Seal};

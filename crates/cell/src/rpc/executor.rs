@@ -32,13 +32,11 @@ impl Executor {
         share: Share,
     ) -> Result<Rc<Process>> {
         let Context { shared, owner, .. } = &self.context;
-        if owner.kill.is_cancelled() {
-            return Err(Error::Gone(format!("{} has ended", owner.name)));
-        }
-        let account = owner.account.grant(share)?;
+        let account = owner.account()?.grant(share)?;
         let program = shared.program(wasm, &account).await?;
         // Starting may have waited for the compiler.
         self.seal.check().map_err(|_| Error::stale(&self.seal))?;
+        owner.account()?;
         let start = Start {
             name: shared.name(&owner.name),
             program,

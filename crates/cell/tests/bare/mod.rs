@@ -10,6 +10,8 @@ use vesicle_cell::{Link, Links};
 use vesicle_engine::{Budget, Config, Engines, Error};
 use vesicle_pool::wasi::{Grants, Launch, Wasi};
 use vesicle_pool::{Admission, Audit, Instance, Pool, Provider as _, Token};
+use vesicle_protocol::cell_capnp::{executor, session};
+use vesicle_protocol::membrane_capnp::membrane;
 
 /// An instance that has not run yet, and the host's end of its link.
 pub struct Bare {
@@ -88,4 +90,53 @@ pub async fn text(output: &Output) -> String {
     output.close();
     let piece = output.read(usize::MAX).await;
     String::from_utf8(piece.bytes).unwrap()
+}
+
+/// Answers what comes over a link with a membrane whose executor echoes, until it is
+/// dropped. Must be called within a `LocalSet`.
+pub fn serve(link: Link) -> tokio_util::task::AbortOnDropHandle<()> {
+    let network = capnp_rpc::twoparty::VatNetwork::new(
+        link.input,
+        link.output,
+        capnp_rpc::rpc_twoparty_capnp::Side::Server,
+        capnp::message::ReaderOptions::new(),
+    );
+    let root: vesicle_protocol::membrane_capnp::membrane::Client<session::Owned> =
+        capnp_rpc::new_client(Echoing);
+    let rpc = capnp_rpc::RpcSystem::new(Box::new(network), Some(root.client));
+    tokio_util::task::AbortOnDropHandle::new(tokio::task::spawn_local(async {
+        let _ = rpc.await;
+    }))
+}
+
+struct Echoing;
+
+impl membrane::Server<session::Owned> for Echoing {
+    async fn graft(
+        self: std::rc::Rc<Self>,
+        _: membrane::GraftParams<session::Owned>,
+        mut results: membrane::GraftResults<session::Owned>,
+    ) -> Result<(), capnp::Error> {
+        let mut session = results.get().init_ok().init_session();
+        session.set_executor(capnp_rpc::new_client(Self));
+        session.set_host(capnp_rpc::new_client(Self));
+        Ok(())
+    }
+}
+
+impl vesicle_protocol::cell_capnp::host::Server for Echoing {}
+
+impl executor::Server for Echoing {
+    async fn echo(
+        self: std::rc::Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        results.get().set_ok(params.get()?.get_text()?)
+    }
+}
+
+/// Resources that a guest still has.
+pub fn left(instance: &mut Instance) -> usize {
+    instance.store.state_mut().table.iter_mut().count()
 }

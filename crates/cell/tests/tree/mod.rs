@@ -1,5 +1,6 @@
 //! A tree of cells that a test grows itself: the first lends the test what it was
-//! handed, so that the test calls as the cell would, over the cell's own link.
+//! handed, so that the test calls as the cell would. What a child serves is reached
+//! over its link; what the host serves is called where it is.
 
 #![allow(dead_code)]
 

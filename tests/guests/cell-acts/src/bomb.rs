@@ -32,3 +32,17 @@ pub fn go_off() -> ExitCode {
         }
     })
 }
+
+/// Starts itself to spin, and leaves that.
+pub fn leave_some() -> ExitCode {
+    let mut wasm = Vec::new();
+    std::io::stdin().read_to_end(&mut wasm).expect("an input");
+    run(async move |cell: Cell| {
+        let session = cell.graft().await?;
+        for _ in 0..3 {
+            let child = session.command(&wasm).argument("child").argument("spin");
+            child.start().await?;
+        }
+        Ok(())
+    })
+}

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use vesicle_cell_sdk::{Cell, Error, run};
 
-pub fn exit_inside(code: i32) -> ExitCode {
+pub fn exit_inside(code: u64) -> ExitCode {
     run(async move |cell: Cell| {
         cell.graft().await?;
-        std::process::exit(code)
+        vesicle_cell_sdk::exit(code as u8)
     })
 }
 

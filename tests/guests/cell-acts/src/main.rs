@@ -16,8 +16,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["code", code] => ExitCode::from(number(code) as u8),
-        ["exit", code] => std::process::exit(number(code) as i32),
-        ["exit-inside", code] => ends::exit_inside(number(code) as i32),
+        ["std-exit", code] => std::process::exit(number(code) as i32),
+        ["exit", code] => vesicle_cell_sdk::exit(number(code) as u8),
+        ["exit-inside", code] => ends::exit_inside(number(code)),
         ["fail"] => ends::fail(),
         ["panic"] => panic!("as it was told to"),
         ["panic-inside"] => ends::panic_inside(),
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ["count-slowly", milliseconds] => stdio::count(number(milliseconds)),
         ["cat"] => stdio::cat(),
         ["bomb"] => bomb::go_off(),
+        ["orphan"] => bomb::leave_some(),
         ["steal", port] => thief::steal(number(port) as u16),
         ["lend", ..] => server::lend(),
         ["serve-echo", what] => server::echo(what),
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ["echo-within", milliseconds, bytes] => {
             waits::echo_within(number(milliseconds), number(bytes))
         }
+        ["leave-unheard"] => waits::leave_unheard(),
         ["wait-within", milliseconds] => waits::wait_within(number(milliseconds)),
         ["graft-and-leave", calls] => waits::graft_and_leave(number(calls)),
         _ => panic!("cannot do {words:?}"),

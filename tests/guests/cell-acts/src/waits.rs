@@ -21,6 +21,22 @@ pub fn echo_within(milliseconds: u64, bytes: u64) -> ExitCode {
     })
 }
 
+/// Says more than the link holds, and ends whether or not it was heard.
+pub fn leave_unheard() -> ExitCode {
+    run(async |cell: Cell| {
+        let there: executor::Client = cell.bootstrap();
+        let mut request = there.echo_request();
+        request.get().set_text(&*"x".repeat(1 << 20));
+        let answer = request.send().promise;
+        // In a moment it is late.
+        let _ = within(Duration::from_millis(50), "the echo", async {
+            Ok(answer.await?)
+        })
+        .await;
+        Ok(())
+    })
+}
+
 /// Waits for the process that it was handed, and no longer than that; zero is for
 /// ever.
 pub fn wait_within(milliseconds: u64) -> ExitCode {
