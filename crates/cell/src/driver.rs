@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use vesicle_protocol::outcome_capnp::Side;
 
+use crate::backlog::{Backlog, Counted, Held, Network};
 use crate::link::Link;
 use crate::pipe::Gauge;
 use crate::waits;
@@ -59,12 +60,23 @@ impl Drop for Driver {
 async fn drive(link: Link, name: String, bootstrap: Client, mut asks: Asks) {
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(LARGEST_MESSAGE));
+    let backlog = Rc::new(Backlog::default());
     let network = VatNetwork::new(
-        link.input,
-        link.output,
+        Held {
+            reader: link.input,
+            backlog: Rc::clone(&backlog),
+        },
+        Counted {
+            writer: link.output,
+            backlog: Rc::clone(&backlog),
+        },
         rpc_twoparty_capnp::Side::Server,
         options,
     );
+    let network = Network {
+        inner: network,
+        backlog,
+    };
     let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
     let name = Rc::from(name);
     loop {

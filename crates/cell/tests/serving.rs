@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use capnp::capability::{Client, FromClientHook as _};
-use common::{cell, cells};
+use common::{cell, cells, finish, guest};
 use tree::{Ended, SOON, Told, With, acts, deeper, echo, grown, lender, ok, start};
 use vesicle_cell::Exit;
 use vesicle_protocol::cell_capnp::{executor, session};
@@ -149,6 +149,32 @@ async fn calls_that_call_back_come_to_an_end_where_both_sides_serve_while_they_w
         Ok(())
     });
     told.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_asks_without_an_end_and_reads_no_answer_takes_none_of_the_hosts_memory() {
+    let cells = cells();
+    for what in ["flood", "ask"] {
+        let command = cell(guest("cell-raw"), &["guest", what]);
+        let running = cells.start(command).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let before = resident();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let grown = resident().saturating_sub(before);
+        assert!(grown < 32 << 20, "{what}: {grown} bytes more");
+        assert!(before < 512 << 20, "{what}: {before} bytes");
+        running.kill().await;
+        let (exit, ..) = finish(&running).await;
+        assert_ne!(exit, Exit::Code(0));
+    }
+}
+
+/// Bytes of memory that this process has.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
+    kibibytes.parse::<u64>().unwrap() << 10
 }
 
 #[tokio::test]
