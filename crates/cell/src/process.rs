@@ -248,8 +248,10 @@ async fn live(
         }
     };
     let exit = tokio::select! {
-        exit = guest => exit,
+        biased;
+        // Its children are killed with it, which it may see before it is.
         () = kill.cancelled() => Exit::Killed,
+        exit = guest => exit,
         exit = revoked => exit,
         () = late => Exit::Exhausted(Resource::Time),
     };

@@ -22,6 +22,8 @@ pub(crate) struct Input {
     bytes: Vec<u8>,
     /// How many of them were taken.
     taken: usize,
+    /// Whether there were no more when they came.
+    is_dry: bool,
     source: Source,
     stream: InputStream,
 }
@@ -45,6 +47,7 @@ impl Input {
         Self {
             bytes: Vec::new(),
             taken: 0,
+            is_dry: false,
             source: Source::new(stream.subscribe()),
             stream,
         }
@@ -80,9 +83,15 @@ impl AsyncRead for Input {
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         while self.taken == self.bytes.len() {
+            if self.is_dry {
+                ready!(self.source.poll_ready(context));
+            }
             match self.stream.read(PIECE as u64) {
-                Ok(bytes) if bytes.is_empty() => ready!(self.source.poll_ready(context)),
-                Ok(bytes) => (self.bytes, self.taken) = (bytes, 0),
+                Ok(bytes) => {
+                    // What was less than asked for was all there was.
+                    self.is_dry = bytes.len() < PIECE;
+                    (self.bytes, self.taken) = (bytes, 0);
+                }
                 Err(StreamError::Closed) => return Poll::Ready(Ok(0)),
                 Err(StreamError::LastOperationFailed(error)) => {
                     return Poll::Ready(Err(io::Error::other(error.to_debug_string())));

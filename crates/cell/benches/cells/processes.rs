@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use vesicle_cell::{Account, Cells, Exit, Limits};
-use vesicle_engine::{Config, Engines, Kind, Store};
-use wasmtime::component::Linker;
+use vesicle_cell::{Account, Cells, Exit, Limits, Links};
+use vesicle_engine::{Budget, Config, Engines};
+use vesicle_pool::wasi::{Grants, Launch, Wasi};
+use vesicle_pool::{Admission, Pool, Provider as _, Token, Wired};
 
 use crate::{Measured, Samples, cell, cells, guest, is_wanted, measured, print};
 
@@ -51,50 +52,46 @@ async fn warm(runs: u32) {
     samples.print("p50", "µs", |it| it.p50 / 1_000.0);
 }
 
-/// The engine alone, with WASI of its own.
-struct Bare {
-    compiled: vesicle_engine::Compiled,
-    pre: wasmtime::component::InstancePre<vesicle_engine::State>,
-}
+/// An instance in a store of its own, with nothing around it.
+struct Bare(Wired);
 
 impl Bare {
     fn new() -> Self {
         let engines = Engines::new(Config::default()).expect("engines");
-        let wasm = std::fs::read(guest()).expect("the guest");
-        let compiled = engines.compile(Kind::CALL, &wasm).expect("it compiles");
-        let mut linker = Linker::new(compiled.engine());
-        vesicle_engine::wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("WASI");
-        linker
-            .define_unknown_imports_as_traps(compiled.component())
-            .expect("the link");
-        let pre = linker.instantiate_pre(compiled.component());
-        Self {
-            pre: pre.expect("it fits"),
-            compiled,
+        let pool = Pool::new(engines);
+        let offered = Wasi::offered().into_iter().chain(Links.interfaces());
+        for interface in offered {
+            pool.declare(interface).expect("an interface");
         }
+        let wasm = std::fs::read(guest()).expect("the guest");
+        let admission = Admission {
+            dense: true,
+            ..Admission::default()
+        };
+        let app = pool
+            .admit_as("bare", &wasm, admission)
+            .expect("it compiles");
+        let mut tokens = Token::of(Wasi::deny_all("bare"));
+        tokens.extend(Token::of(Links));
+        Self(pool.wire(&app, &tokens).expect("it fits"))
     }
 
     async fn run(&self) {
-        let mut store = Store::new(&self.compiled, vesicle_engine::Budget::default());
-        let arguments = ["bare", "nothing"];
-        store.state_mut().wasi = vesicle_engine::wasmtime_wasi::WasiCtx::builder()
-            .args(&arguments)
-            .build();
-        let pre = self.pre.clone();
-        let ran = store.run(async move |store| {
-            let instance = pre.instantiate_async(&mut *store).await?;
-            let run = instance.get_export_index(&mut *store, None, "wasi:cli/run@0.2.12");
-            let run = run.or_else(|| {
-                ["0.2.0", "0.2.3", "0.2.6", "0.2.9"]
-                    .into_iter()
-                    .find_map(|version| {
-                        let name = format!("wasi:cli/run@{version}");
-                        instance.get_export_index(&mut *store, None, &name)
-                    })
-            });
-            let run = instance.get_export_index(&mut *store, run.as_ref(), "run");
+        let words = ["bare", "nothing"].map(str::to_owned);
+        let launch = Launch::new().arguments(words.to_vec());
+        let made = self.0.instantiate_with(Budget::default(), |store| {
+            store.state_mut().extensions.insert(launch);
+        });
+        let mut instance = made.await.expect("an instance");
+        let exports = instance.exports;
+        let surface = self.0.app().surface().exports.keys();
+        let name = surface.into_iter().find(|name| name.contains("cli/run@"));
+        let name = name.expect("it can be run");
+        let ran = instance.store.run(async |store| {
+            let interface = exports.get_export_index(&mut *store, None, name);
+            let run = exports.get_export_index(&mut *store, interface.as_ref(), "run");
             let run = run.expect("it can be run");
-            let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, run)?;
+            let run = exports.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, run)?;
             run.call_async(store, ()).await
         });
         ran.await.expect("it runs").0.expect("it does nothing");
@@ -110,9 +107,11 @@ async fn cold(runs: u32) {
     let (mut fresh, mut cached) = (Vec::new(), Vec::new());
     for _ in 0..runs {
         let folder = tempfile::tempdir().expect("a folder");
+        // One that is not there is made so that nobody else can enter it.
+        let folder = folder.path().join("cache");
         for samples in [&mut fresh, &mut cached] {
             let engines = Engines::new(Config {
-                cache: Some(folder.path().to_owned()),
+                cache: Some(folder.clone()),
                 ..Config::default()
             });
             let cells = Cells::new(engines.expect("engines")).expect("threads");
@@ -179,6 +178,7 @@ async fn idle() {
     for _ in 0..IDLE {
         let mut command = cell(&["until-revoked"]);
         command.arguments = vec!["bench".to_owned(), "idle".to_owned()];
+        command.grants = Grants::default();
         command.account = Some(account.clone());
         held.push(cells.start(command).await.expect("a cell"));
     }
