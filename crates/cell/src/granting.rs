@@ -1,4 +1,4 @@
-//! What a user grants a cell by name, in words: `read=FILE`, `write=FOLDER`,
+//! What a user grants a cell by name, in words: `read=PATH`, `write=FOLDER`,
 //! `env=NAME`, `connect=HOST:PORT`.
 //!
 //! Invariant: what is granted is there when it is granted; a host's addresses are
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// One thing that is granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Granting {
-    /// A file to read.
+    /// A file to read, or a folder with all that is in it.
     Read(String),
     /// A folder to read and write, with all that is in it.
     Write(String),
@@ -29,7 +29,7 @@ impl FromStr for Granting {
     type Err = String;
 
     fn from_str(words: &str) -> Result<Self, String> {
-        let form = "grants are read=FILE, write=FOLDER, env=NAME and connect=HOST:PORT";
+        let form = "grants are read=PATH, write=FOLDER, env=NAME and connect=HOST:PORT";
         let (verb, what) = words.split_once('=').ok_or(form)?;
         if what.is_empty() {
             return Err(format!("{verb} of what? {form}"));
@@ -66,27 +66,28 @@ fn add(granting: &Granting, grants: &mut Grants) -> Result<(), String> {
     match granting {
         Granting::Read(path) => {
             let host = there(path)?;
+            let guest = path.clone();
             if host.is_dir() {
-                return Err(format!(
-                    "cannot grant {path}: it is a folder; read= grants files one by one, and \
-                     write= a folder with all that is in it"
-                ));
+                grants.folders.push(FolderGrant {
+                    host,
+                    guest,
+                    is_read_only: true,
+                });
+            } else {
+                grants.files.push(FileGrant { host, guest });
             }
-            grants.files.push(FileGrant {
-                host,
-                guest: path.clone(),
-            });
         }
         Granting::Write(path) => {
             let host = there(path)?;
             if !host.is_dir() {
                 return Err(format!(
-                    "cannot grant {path}: write= grants folders, and this is none"
+                    "cannot grant {path} to write: it is no folder; name the one that it is in"
                 ));
             }
             grants.folders.push(FolderGrant {
                 host,
                 guest: path.clone(),
+                is_read_only: false,
             });
         }
         Granting::Variable(name) => {

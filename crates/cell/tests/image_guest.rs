@@ -84,6 +84,20 @@ fn string(value: &Value) -> String {
     }
 }
 
+/// Whether what was tried to change has stayed as it was, and the component was
+/// told so.
+fn is_refused(attempt: &str) -> bool {
+    let refusals = [
+        "ReadOnlyFilesystem",
+        "PermissionDenied",
+        "not-permitted",
+        "read-only",
+    ];
+    // No folder is a file to change.
+    refusals.iter().any(|code| attempt.contains(code))
+        || attempt.contains("the root: ErrorCode") && attempt.contains("bad-descriptor")
+}
+
 fn ok(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
@@ -151,16 +165,7 @@ async fn nothing_that_a_component_does_changes_its_image() {
         };
         assert_eq!(attempts.len(), 21);
         for attempt in attempts.iter().map(string) {
-            let is_refused = [
-                "ReadOnlyFilesystem",
-                "PermissionDenied",
-                "not-permitted",
-                "read-only",
-            ];
-            // No folder is a file to change.
-            let is_refused = is_refused.iter().any(|code| attempt.contains(code))
-                || attempt.contains("the root: ErrorCode") && attempt.contains("bad-descriptor");
-            assert!(is_refused, "{attempt}");
+            assert!(is_refused(&attempt), "{attempt}");
         }
     }
     let after = std::fs::metadata(layer.at("etc/name")).unwrap();
@@ -217,6 +222,7 @@ async fn an_image_lives_together_with_files_and_folders() {
         folders: vec![FolderGrant {
             host: place.at("out"),
             guest: "/out".to_owned(),
+            is_read_only: false,
         }],
         ..shown(&layer.image().unwrap())
     })
@@ -240,6 +246,50 @@ async fn an_image_lives_together_with_files_and_folders() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_granted_to_read_shows_all_that_is_in_it_and_nothing_is_changed() {
+    let place = Folder::new()
+        .with("in/deep/file", "file")
+        .with("out/file", "file");
+    let folder = |host: &str, guest: &str, is_read_only| FolderGrant {
+        host: place.at(host),
+        guest: guest.to_owned(),
+        is_read_only,
+    };
+    let explorer = Explorer::with(Grants {
+        folders: vec![folder("out", "/out", false), folder("in", "/", true)],
+        ..Grants::default()
+    })
+    .await;
+    assert_eq!(explorer.ask("entries", "/").await, ok("deep/"));
+    assert_eq!(explorer.ask("entries", "/deep").await, ok("file"));
+    assert_eq!(explorer.ask("read", "/deep/file").await, ok("file"));
+    let arguments = ["/deep".into(), "file".into()];
+    let Value::List(attempts) = explorer.call("tamper", &arguments).await else {
+        panic!("no list");
+    };
+    assert_eq!(attempts.len(), 21);
+    for attempt in attempts.iter().map(string) {
+        // Links may be read here, and a file is none.
+        let is_no_link = attempt.starts_with("read link") && attempt.contains("\"invalid\"");
+        assert!(is_refused(&attempt) || is_no_link, "{attempt}");
+    }
+    for path in ["/deep/file", "/deep/new", "/new"] {
+        let write = [path.into(), Value::Bytes(b"new".to_vec())];
+        let refused = text(explorer.call("write", &write).await);
+        assert_eq!(
+            refused.unwrap_err(),
+            "read-only filesystem or storage medium"
+        );
+        assert!(explorer.line_of_audit(&format!("denied explorer write {path}")));
+    }
+    let write = ["/out/file".into(), Value::Bytes(b"new".to_vec())];
+    assert_eq!(text(explorer.call("write", &write).await), ok(""));
+    assert_eq!(std::fs::read_dir(place.at("in/deep")).unwrap().count(), 1);
+    assert_eq!(std::fs::read(place.at("in/deep/file")).unwrap(), b"file");
+    assert_eq!(std::fs::read(place.at("out/file")).unwrap(), b"new");
+}
+
+#[tokio::test]
 async fn a_folder_cannot_be_granted_where_the_image_is() {
     let layer = Folder::of_image();
     let pool = guests::pool(WIT);
@@ -251,6 +301,7 @@ async fn a_folder_cannot_be_granted_where_the_image_is() {
             folders: vec![FolderGrant {
                 host: layer.path().to_owned(),
                 guest: guest.to_owned(),
+                is_read_only: false,
             }],
             ..shown(&layer.image().unwrap())
         };

@@ -168,6 +168,7 @@ impl Granting<'_> {
             granted.grants.folders.push(FolderGrant {
                 host: self.base.join(path),
                 guest,
+                is_read_only: false,
             });
         }
     }
@@ -329,6 +330,7 @@ impl Granting<'_> {
                 granted.grants.folders.push(FolderGrant {
                     host: self.base.join(&folder.value),
                     guest: tidy(&folder.value),
+                    is_read_only: false,
                 });
             } else {
                 granted

@@ -10,7 +10,7 @@ use super::TreeGrant;
 pub struct Grants {
     /// Single files to read.
     pub files: Vec<FileGrant>,
-    /// Folders to read and write, with all that is in them.
+    /// Folders, with all that is in them.
     pub folders: Vec<FolderGrant>,
     /// What the guest sees as its root, to read. Files and folders are seen in
     /// its place where they have the same path; none of them is listed in it. With
@@ -31,13 +31,15 @@ pub struct FileGrant {
     pub guest: String,
 }
 
-/// A folder to read and write.
+/// A folder with all that is in it: to read and write, or only to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderGrant {
     /// The folder.
     pub host: PathBuf,
     /// The path under which the guest sees it, as the user wrote it.
     pub guest: String,
+    /// Whether nothing in it may be changed.
+    pub is_read_only: bool,
 }
 
 /// A host and port, with the addresses it had when it was granted.

@@ -24,7 +24,10 @@ pub(super) struct Root {
 /// What a root shows.
 enum Shows {
     /// A folder of the host, with all that is in it.
-    Folder(PathBuf),
+    Folder {
+        host: PathBuf,
+        is_read_only: bool,
+    },
     /// Files by the names that can be opened, which all seem to be in a folder.
     Files(PathBuf, BTreeMap<String, PathBuf>),
     Tree,
@@ -32,13 +35,24 @@ enum Shows {
 
 impl Root {
     pub fn is_folder(&self) -> bool {
-        matches!(self.shows, Shows::Folder(_))
+        matches!(self.shows, Shows::Folder { .. })
+    }
+
+    /// Whether something in it may be changed.
+    pub fn is_writable(&self) -> bool {
+        matches!(
+            self.shows,
+            Shows::Folder {
+                is_read_only: false,
+                ..
+            }
+        )
     }
 
     /// The folder of the host that the root stands on; a tree stands on none.
     pub fn host(&self) -> Option<&Path> {
         match &self.shows {
-            Shows::Folder(host) | Shows::Files(host, _) => Some(host),
+            Shows::Folder { host, .. } | Shows::Files(host, _) => Some(host),
             Shows::Tree => None,
         }
     }
@@ -70,7 +84,10 @@ pub(super) fn roots(grants: &Grants) -> Vec<Root> {
     });
     let folders = grants.folders.iter().map(|grant| Root {
         guest: grant.guest.clone(),
-        shows: Shows::Folder(grant.host.clone()),
+        shows: Shows::Folder {
+            host: grant.host.clone(),
+            is_read_only: grant.is_read_only,
+        },
     });
     let tree = grants.tree.iter().map(|_| Root {
         guest: "/".to_owned(),
@@ -213,7 +230,10 @@ impl Guard {
             return Verdict::Denied;
         }
         match &root.shows {
-            Shows::Folder(_) => Verdict::Below,
+            Shows::Folder { .. } if access == Access::Write && !root.is_writable() => {
+                Verdict::ReadOnly
+            }
+            Shows::Folder { .. } => Verdict::Below,
             Shows::Files(_, names) => match names.get(path) {
                 Some(file) if access == Access::Read => {
                     Verdict::Granted(Granted::File(file.clone()))
@@ -330,6 +350,7 @@ mod tests {
             folders: vec![FolderGrant {
                 host: "/srv/out".into(),
                 guest: "out".into(),
+                is_read_only: false,
             }],
             tree: Some(TreeGrant(Arc::new(Unseen))),
             ..Grants::default()
@@ -383,6 +404,7 @@ mod tests {
             folders: vec![FolderGrant {
                 host: "/srv/out".into(),
                 guest: "out".into(),
+                is_read_only: false,
             }],
             ..Grants::default()
         };

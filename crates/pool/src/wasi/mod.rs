@@ -119,7 +119,7 @@ impl Provider for Wasi {
             let Some(host) = root.host() else {
                 continue;
             };
-            let perms = if root.is_folder() {
+            let perms = if root.is_writable() {
                 FsPerms::ReadWrite
             } else {
                 FsPerms::ReadOnly
