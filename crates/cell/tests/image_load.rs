@@ -7,7 +7,7 @@ mod folders;
 use std::path::Path;
 
 use folders::Folder;
-use vesicle_cell::image::loader::{Bounds, Cache, Chain, HostPath, Ipfs, Loader as _};
+use vesicle_cell::image::loader::{Bounds, Cache, Chain, HostPath, Ipfs, Lacking, Loader as _};
 use vesicle_cell::image::{Layer, Union};
 
 async fn load(root: &Folder, reference: &str) -> Result<Layer, String> {
@@ -132,4 +132,34 @@ fn a_gateway_that_is_none_is_refused_beforehand() {
         let error = made.err().unwrap().to_string();
         assert!(error.contains("is no gateway"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn without_a_root_any_folder_is_loaded_wherever_links_in_its_path_lead() {
+    let root = Folder::new()
+        .with("outside/x", "")
+        .linked("images/out", "../outside");
+    let out = root.at("images/out");
+    let loaded = HostPath::anywhere().load(out.to_str().unwrap()).await;
+    assert!(holds_x(&loaded.unwrap()));
+}
+
+#[tokio::test]
+async fn what_lacks_something_knows_its_references_and_says_what_to_do() {
+    let chain = Chain::new()
+        .with(HostPath::anywhere())
+        .with(Lacking::ipfs("name a gateway"))
+        .with(Lacking::oci("name a cache"));
+    let error = |reference| {
+        let chain = &chain;
+        async move { chain.load(reference).await.err().unwrap().to_string() }
+    };
+    let both = error("/ipfs/bafkqaaa").await;
+    assert!(both.contains("as the path of a folder: "), "{both}");
+    assert!(both.contains("as /ipfs/CID: name a gateway"), "{both}");
+    let of_image = error("oci://localhost/image").await;
+    assert!(
+        of_image.ends_with("as oci://HOST/NAME:TAG: name a cache"),
+        "{of_image}"
+    );
 }

@@ -8,6 +8,7 @@ mod cache;
 mod chain;
 mod fetch;
 mod ipfs;
+mod lacking;
 mod oci;
 mod path;
 
@@ -15,6 +16,7 @@ pub use cache::Cache;
 pub use chain::Chain;
 pub use fetch::Bounds;
 pub use ipfs::Ipfs;
+pub use lacking::Lacking;
 pub use oci::Oci;
 pub use path::HostPath;
 

@@ -32,6 +32,15 @@ pub struct Ipfs {
 }
 
 impl Ipfs {
+    /// What its references look like.
+    pub(super) const FORM: &'static str = "/ipfs/CID";
+
+    /// Whether a reference looks like one of its: a path of IPFS or a CID.
+    #[must_use]
+    pub fn knows(reference: &str) -> bool {
+        named(reference).is_some() || Cid::try_from(reference).is_ok()
+    }
+
     /// Fetches blocks from `gateway`, as `GATEWAY/ipfs/CID?format=raw`.
     ///
     /// # Errors
@@ -87,11 +96,11 @@ impl Ipfs {
 #[async_trait]
 impl Loader for Ipfs {
     fn form(&self) -> &str {
-        "/ipfs/CID"
+        Self::FORM
     }
 
     fn claims(&self, reference: &str) -> bool {
-        named(reference).is_some() || Cid::try_from(reference).is_ok()
+        Self::knows(reference)
     }
 
     async fn load(&self, reference: &str) -> Result<Layer, LoadError> {

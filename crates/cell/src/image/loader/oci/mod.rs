@@ -35,6 +35,15 @@ pub struct Oci {
 }
 
 impl Oci {
+    /// What its references look like.
+    pub(super) const FORM: &'static str = "oci://HOST/NAME:TAG";
+
+    /// Whether a reference looks like one of its.
+    #[must_use]
+    pub fn knows(reference: &str) -> bool {
+        reference.starts_with(SCHEME)
+    }
+
     /// Fetches from whichever registry a reference names: over TLS, and from this
     /// machine without.
     ///
@@ -96,11 +105,11 @@ impl Oci {
 #[async_trait]
 impl Loader for Oci {
     fn form(&self) -> &str {
-        "oci://HOST/NAME:TAG"
+        Self::FORM
     }
 
     fn claims(&self, reference: &str) -> bool {
-        reference.starts_with(SCHEME)
+        Self::knows(reference)
     }
 
     async fn load(&self, reference: &str) -> Result<Layer, LoadError> {
