@@ -5,24 +5,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use vesicle_cell::granting;
-use vesicle_cell::image::{Image, Layer};
-use vesicle_cell::pipe::{Reader, Writer};
-use vesicle_cell::{Account, Cells, Command, Config, Error, Exit, Limits, Node, Running, Stdio};
+use vesicle_cell::image::Image;
+use vesicle_cell::{Account, Cells, Command, Config, Error, Exit, Limits, Node, Stdio};
 use vesicle_engine::Engines;
 use vesicle_pipeline::Exit as Status;
 
 use crate::cli::{CellArgs, RunArgs};
+use crate::ending::Ending;
+use crate::layers::{self, is_reference};
 use crate::output::{Failed, plain};
+use crate::register::{Entered, Register};
 use crate::session;
+use crate::streams::{End, Streams};
 
 /// Whether what is to be run is a document.
 pub fn is_document(what: &[PathBuf]) -> bool {
     let [one] = what else {
         return false;
     };
-    !has_extension(one, "wasm") && !one.is_dir()
+    let is_document = !has_extension(one, "wasm") && !one.is_dir();
+    is_document && (!is_reference(one) || one.exists())
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
@@ -32,19 +35,20 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 
 /// Runs a component, or an image, and returns its status.
 pub async fn run(args: RunArgs) -> Result<u8, Failed> {
+    let ending = Ending::listen();
     let engines = Engines::new(session::engine());
     let engines = engines.map_err(|error| Failed::new(Status::Defect, error.to_string()))?;
     let cells = Cells::new(engines).map_err(failed)?;
     match args.what.split_first() {
-        Some((component, rest)) if has_extension(component, "wasm") => {
+        Some((component, rest)) if has_extension(component, "wasm") && !is_reference(component) => {
             let mut arguments = Vec::new();
             for argument in rest {
                 arguments.push(argument.to_string_lossy().into_owned());
             }
             arguments.extend(args.arguments);
-            component_as(&cells, component, arguments, &args.cell).await
+            component_as(&cells, component, arguments, &args.cell, &ending).await
         }
-        _ => image_of(&cells, &args.what, args.arguments, args.cell).await,
+        _ => image_of(&cells, &args.what, args.arguments, args.cell, &ending).await,
     }
 }
 
@@ -53,6 +57,7 @@ async fn component_as(
     path: &Path,
     arguments: Vec<String>,
     args: &CellArgs,
+    ending: &Ending,
 ) -> Result<u8, Failed> {
     let wasm = std::fs::read(path).map_err(|error| {
         let text = format!("cannot read the component {}: {error}", path.display());
@@ -68,14 +73,22 @@ async fn component_as(
     command.grants = granting::gather(&args.grants).map_err(failed)?;
     command.account = Some(Account::new(&limits(args)));
     command.stdio = stdio();
-    let mut running = cells.start(command).await.map_err(failed)?;
-    let streams = connect(&mut running);
-    let exit = tokio::select! {
-        exit = running.wait() => exit,
-        () = asked_to_end() => running.kill().await,
+    let Some(started) = ending.unless(cells.start(command)).await else {
+        return Ok(tell(&name, &Exit::Killed));
     };
-    streams.finish().await;
-    Ok(tell(&name, &exit))
+    let mut running = started.map_err(failed)?;
+    let _entered = enter(&name, &[path]);
+    let streams = Streams::connect(&mut running);
+    let end = streams.attend(running.wait(), ending).await;
+    let exit = match &end {
+        End::Itself(exit) => exit.clone(),
+        End::Asked | End::Unread => {
+            // One whose children have ended a moment before it may say otherwise.
+            running.kill().await;
+            Exit::Killed
+        }
+    };
+    Ok(last(&name, streams.finish(end, exit, ending).await))
 }
 
 async fn image_of(
@@ -83,28 +96,14 @@ async fn image_of(
     layers: &[PathBuf],
     arguments: Vec<String>,
     args: CellArgs,
+    ending: &Ending,
 ) -> Result<u8, Failed> {
-    let mut opened = Vec::new();
-    for layer in layers {
-        opened.push(Layer::open(layer).map_err(|error| {
-            let text = format!(
-                "cannot open {} as a layer of an image: {error}; what is run is a document \
-                 (.yaml), a component (.wasm), or folders",
-                layer.display()
-            );
-            Failed::new(Status::Component, text)
-        })?);
-    }
-    let image = Image::open(opened);
-    let image = image.map_err(|error| Failed::new(Status::Component, error.to_string()))?;
-    let name = match layers.last().and_then(|layer| layer.canonicalize().ok()) {
-        Some(layer) => layer
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
-        None => "image".to_owned(),
+    let name = layers::name_of_last(layers, &args);
+    let Some(loaded) = ending.unless(layers::load(layers, &args)).await else {
+        return Ok(tell(&name, &Exit::Killed));
     };
+    let image = Image::open(loaded?);
+    let image = image.map_err(|error| Failed::new(Status::Component, error.to_string()))?;
     let config = Config {
         name: name.clone(),
         image,
@@ -117,22 +116,44 @@ async fn image_of(
         epoch_file: args.epoch_file,
         notice: Arc::new(|service, text| eprintln!("{}: {}", plain(service), plain(text))),
     };
-    let mut node = Node::start(cells, config).await.map_err(failed)?;
+    let Some(started) = ending.unless(Node::start(cells, config)).await else {
+        return Ok(tell(&name, &Exit::Killed));
+    };
+    let mut node = started.map_err(failed)?;
     #[cfg(feature = "network")]
     for address in node.network().into_iter().flat_map(|it| it.addresses()) {
         eprintln!("listening on {address}");
     }
-    let streams = connect(node.running());
-    let ended = tokio::select! {
-        exit = node.wait() => Some(exit),
-        () = asked_to_end() => None,
+    let _entered = enter(&name, layers);
+    let streams = Streams::connect(node.running());
+    let end = streams.attend(node.wait(), ending).await;
+    let exit = match &end {
+        End::Itself(exit) => exit.clone(),
+        End::Asked | End::Unread => {
+            // One whose children have ended a moment before it may say otherwise.
+            node.kill().await;
+            Exit::Killed
+        }
     };
-    let exit = match ended {
-        Some(exit) => exit,
-        None => node.kill().await,
-    };
-    streams.finish().await;
-    Ok(tell(&name, &exit))
+    Ok(last(&name, streams.finish(end, exit, ending).await))
+}
+
+/// Lets `vesicle ps` know of a cell, for as long as what is returned is there.
+fn enter(name: &str, what: &[impl AsRef<Path>]) -> Option<Entered> {
+    let what = what.iter().map(|it| it.as_ref().to_string_lossy());
+    let entered = Register::of_user()
+        .and_then(|register| register.enter(name, what.map(String::from).collect()));
+    // A cell runs no worse where nobody can see it.
+    entered
+        .inspect_err(|error| tracing::warn!("vesicle ps does not show {name}: {error}"))
+        .ok()
+}
+
+/// The status of what has ended; none is that nobody reads its output any more,
+/// which is told by the signal that others get then.
+fn last(name: &str, exit: Option<Exit>) -> u8 {
+    const BROKEN_PIPE: u8 = 128 + 13;
+    exit.map_or(BROKEN_PIPE, |exit| tell(name, &exit))
 }
 
 /// The network that was asked for.
@@ -189,73 +210,4 @@ fn failed(error: Error) -> Failed {
         _ => Status::Defect,
     };
     Failed::new(status, error.to_string())
-}
-
-/// Returns when the user wants it to end.
-async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-/// What carries a cell's standard streams.
-struct Streams {
-    outputs: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Streams {
-    /// Returns when all that the cell has written is out.
-    async fn finish(self) {
-        for output in self.outputs {
-            // One that has panicked has told so.
-            let _ = output.await;
-        }
-    }
-}
-
-/// Connects a cell with the standard streams of this process.
-fn connect(running: &mut Running) -> Streams {
-    let stdin = Arc::clone(&running.stdin);
-    tokio::spawn(feed(stdin));
-    let mut outputs = Vec::new();
-    if let Some((out, err)) = running.passed.take() {
-        outputs.push(tokio::spawn(print(out, tokio::io::stdout())));
-        outputs.push(tokio::spawn(print(err, tokio::io::stderr())));
-    }
-    Streams { outputs }
-}
-
-/// Gives it what this process reads. Ends with whoever reads it.
-async fn feed(stdin: Arc<Writer>) {
-    let mut input = tokio::io::stdin();
-    let mut bytes = vec![0; 64 << 10];
-    loop {
-        match input.read(&mut bytes).await {
-            Ok(read @ 1..) => {
-                if stdin.put_all(&bytes[..read]).await.is_err() {
-                    return;
-                }
-            }
-            Ok(0) | Err(_) => return stdin.close(),
-        }
-    }
-}
-
-/// Prints what it writes. Where nobody takes it any more, it is told so.
-async fn print(from: Reader, mut to: impl tokio::io::AsyncWrite + Unpin) {
-    let mut bytes = vec![0; 64 << 10];
-    loop {
-        let read = from.fill(&mut bytes).await;
-        if read == 0 || to.write_all(&bytes[..read]).await.is_err() || to.flush().await.is_err() {
-            return;
-        }
-    }
 }

@@ -24,6 +24,10 @@ pub enum Command {
     /// Run a pipeline, a component or an image of cells
     #[command(after_long_help = WHAT_RUNS)]
     Run(RunArgs),
+    /// Print the cells that run on this machine for this user
+    Ps(OutputArgs),
+    /// End a cell, as Ctrl-C does
+    Kill(KillArgs),
     /// Check a document, and print what a run would do and may touch
     Check(DocumentArgs),
     /// Print the streams that the source of a document has
@@ -74,16 +78,19 @@ What is run:
   DOCUMENT.yaml                 a pipeline
   COMPONENT.wasm [ARGUMENT]...  a component with wasi:cli/run, as a process; its exit
                                 status is the command's
-  LAYER...                      an image: folders, each stacked on those before it; what
+  LAYER...                      an image: layers, each stacked on those before it; what
                                 lies at bin/main.wasm runs, and sees the image read-only
+
+A layer is a folder, ipfs://CID[/PATH], which is fetched from the gateway and compared with
+its CID, or oci://HOST/NAME:TAG, which is fetched from the registry.
 
 Arguments that begin with a dash, and those of an image, follow after --.
 
 A component reaches nothing of this machine but its standard streams, unless it is granted
-by name: --grant read=FILE, write=FOLDER, env=NAME or connect=HOST:PORT.
+by name: --grant read=PATH, write=FOLDER, env=NAME or connect=HOST:PORT.
 
 Statuses of a process: its own; 125 if it trapped or ran out of something, 126 if it could
-not start, 137 if it was killed.";
+not start, 137 if it was killed, 141 if nobody reads its output any more.";
 
 #[derive(Args)]
 pub struct RunArgs {
@@ -124,9 +131,15 @@ pub struct PipelineArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Components and images")]
 pub struct CellArgs {
-    /// Let it reach something: read=FILE, write=FOLDER, env=NAME, connect=HOST:PORT
+    /// Let it reach something: read=PATH, write=FOLDER, env=NAME, connect=HOST:PORT
     #[arg(long = "grant", value_name = "GRANT")]
     pub grants: Vec<Granting>,
+    /// From where layers of IPFS are fetched
+    #[arg(long, value_name = "URL", env = "VESICLE_GATEWAY")]
+    pub gateway: Option<String>,
+    /// Take no folder as a layer that is outside of this one
+    #[arg(long, value_name = "FOLDER")]
+    pub root: Option<PathBuf>,
     /// MiB of memory that all its processes may have together
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub memory: u64,
@@ -157,6 +170,13 @@ pub struct CellArgs {
     #[cfg(feature = "network")]
     #[arg(long, value_name = "FILE")]
     pub identity: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct KillArgs {
+    /// Its name or its process, as `vesicle ps` prints them
+    #[arg(value_name = "NAME|PID")]
+    pub which: String,
 }
 
 #[derive(Args)]

@@ -7,15 +7,21 @@ mod cli;
 mod components;
 mod dead_letters;
 mod discover;
+mod ending;
 mod inspect;
+mod kill;
+mod layers;
 mod memory;
 mod new;
 mod output;
 mod progress;
+mod ps;
+mod register;
 mod run;
 mod schema;
 mod session;
 mod state;
+mod streams;
 
 use clap::Parser as _;
 use vesicle_pipeline::Exit;
@@ -60,6 +66,8 @@ async fn dispatch(cli: Cli) -> Result<u8, Failed> {
             run::run(&args.what[0], args.pipeline).await
         }
         Command::Run(args) => return cell::run(args).await,
+        Command::Ps(args) => ps::run(&args),
+        Command::Kill(args) => kill::run(&args).await,
         Command::Check(args) => check::run(args).await,
         Command::Discover(args) => discover::run(args).await,
         Command::Inspect(args) => inspect::run(&args).await,

@@ -73,7 +73,7 @@ pub use words::{
 };
 
 use diagnostic::Problems;
-pub(crate) use suggest::nearest;
+pub use suggest::nearest;
 
 impl Document {
     /// Reads a document.

@@ -7,10 +7,8 @@ const LONGEST: usize = 64;
 ///
 /// Near is: the same but for case, `-` and `_`; or one typing slip for every
 /// three characters.
-pub(crate) fn nearest<'c>(
-    given: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(given: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     if given.is_empty() || given.len() > LONGEST {
         return None;
     }

@@ -76,7 +76,9 @@ pub fn vesicle() -> Command {
     let mut command = Command::new(BINARY);
     command
         .env("VESICLE_CACHE", target().join("test-cache"))
+        .env("XDG_RUNTIME_DIR", target().join("test-runtime"))
         .env_remove("VESICLE_COMPONENTS")
+        .env_remove("VESICLE_GATEWAY")
         .env_remove("VESICLE_FAIL_POINT")
         .env_remove("VESICLE_LOG");
     command
