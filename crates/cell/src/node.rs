@@ -235,7 +235,10 @@ impl Keeper {
             membrane: Arc::clone(&self.membrane),
             ..Command::new(name, wasm.to_vec())
         });
-        started.await
+        started.await.map_err(|error| match error {
+            Error::Invalid(reason) => Error::Invalid(format!("{name}: {reason}")),
+            error => error,
+        })
     }
 
     async fn keep(self, image: Image, name: String, wasm: Vec<u8>, first: Running) {
