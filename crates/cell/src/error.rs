@@ -13,7 +13,7 @@ use vesicle_protocol::outcome_capnp::{Resource, Side, error, outcome};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The session's epoch is over.
-    #[error("the session was of epoch {issued}, and this is epoch {current}; graft again to go on")]
+    #[error("{}", vesicle_graft::stale_message(*issued, *current))]
     StaleEpoch {
         /// The epoch of the session.
         issued: u64,

@@ -28,6 +28,7 @@ pub fn stale(seal: &Seal, mut into: error::Builder<'_>) {
 }
 
 /// The same for people.
-pub(crate) fn stale_message(issued: u64, current: u64) -> String {
+#[must_use]
+pub fn stale_message(issued: u64, current: u64) -> String {
     format!("the session was of epoch {issued}, and this is epoch {current}; graft again to go on")
 }

@@ -21,7 +21,7 @@ mod guard;
 mod signer;
 
 pub use epochs::Epochs;
-pub use error::{Error, stale};
+pub use error::{Error, stale, stale_message};
 pub use file::EpochFile;
 pub use graft::{Graft, Sessions};
 pub use guard::guard;
