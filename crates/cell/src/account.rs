@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use vesicle_engine::{Budget, Purse};
 use vesicle_protocol::outcome_capnp::Resource;
 
-use crate::Error;
+use crate::{Error, Quota};
 
 /// How much of everything; zero is as much as there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,10 +38,13 @@ pub struct Limits {
     pub time: Option<Duration>,
     /// How many there may be at a time.
     pub processes: u32,
+    /// What each one can make the host hold over its link.
+    pub link: Quota,
 }
 
 impl Default for Limits {
-    /// No limit on time and fuel; 1 GiB in all and 64 MiB each, 1,000 processes.
+    /// No limit on time and fuel; 1 GiB in all and 64 MiB each, 1,000 processes, and the
+    /// [`Quota`] of a process.
     fn default() -> Self {
         Self {
             fuel: None,
@@ -49,6 +52,7 @@ impl Default for Limits {
             memory_each: 64 << 20,
             time: None,
             processes: 1_000,
+            link: Quota::default(),
         }
     }
 }
@@ -72,6 +76,7 @@ pub struct Account {
     bytes_each: u64,
     processes: Purse,
     until: Option<Instant>,
+    link: Quota,
     /// Its own place among the processes.
     _place: Option<Purse>,
 }
@@ -86,6 +91,7 @@ impl Account {
             bytes_each: limits.memory_each,
             processes: Purse::new(u64::from(limits.processes)),
             until: limits.time.map(|time| Instant::now() + time),
+            link: limits.link,
             _place: None,
         }
     }
@@ -133,6 +139,7 @@ impl Account {
             },
             processes,
             until: [self.until, until].into_iter().flatten().min(),
+            link: self.link,
             _place: Some(place),
         })
     }
@@ -159,6 +166,11 @@ impl Account {
     /// When its time is over.
     pub(crate) fn until(&self) -> Option<Instant> {
         self.until
+    }
+
+    /// What its link may have the host hold.
+    pub(crate) fn link(&self) -> Quota {
+        self.link
     }
 
     /// What its own store may use. Time is looked after by who runs it.

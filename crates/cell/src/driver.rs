@@ -10,17 +10,18 @@ use std::time::Duration;
 
 use capnp::capability::Client;
 use capnp::message::ReaderOptions;
-use capnp_rpc::twoparty::VatNetwork;
 use capnp_rpc::{RpcSystem, rpc_twoparty_capnp};
 use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use vesicle_protocol::outcome_capnp::Side;
 
-use crate::backlog::{Backlog, Counted, Held, Network};
+use crate::backlog::Backlog;
 use crate::link::Link;
 use crate::pipe::Gauge;
+use crate::tally::Tally;
 use crate::waits;
+use crate::watched::Network;
 
 /// Words of eight bytes that a message may have: 64 MiB.
 const LARGEST_MESSAGE: usize = (64 << 20) / 8;
@@ -34,9 +35,11 @@ pub(crate) type Asks = mpsc::UnboundedReceiver<oneshot::Sender<Client>>;
 pub(crate) struct Driver(JoinHandle<()>);
 
 impl Driver {
-    /// Answers what comes over a link with what its guest is given.
-    pub fn start(link: Link, name: String, bootstrap: Client, asks: Asks) -> Self {
-        Self(tokio::task::spawn_local(drive(link, name, bootstrap, asks)))
+    /// Answers what comes over a link with what its guest is given, for as long as the
+    /// tally has no more of it than it may.
+    pub fn start(link: Link, name: String, bootstrap: Client, asks: Asks, tally: Tally) -> Self {
+        let driven = drive(link, name, bootstrap, asks, tally);
+        Self(tokio::task::spawn_local(driven))
     }
 
     /// Ends when all was heard that its guest has written, which is gone. Whoever
@@ -57,26 +60,16 @@ impl Drop for Driver {
     }
 }
 
-async fn drive(link: Link, name: String, bootstrap: Client, mut asks: Asks) {
+async fn drive(link: Link, name: String, bootstrap: Client, mut asks: Asks, tally: Tally) {
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(LARGEST_MESSAGE));
-    let backlog = Rc::new(Backlog::default());
-    let network = VatNetwork::new(
-        Held {
-            reader: link.input,
-            backlog: Rc::clone(&backlog),
-        },
-        Counted {
-            writer: link.output,
-            backlog: Rc::clone(&backlog),
-        },
+    let network = Network::new(
+        (link.input, link.output),
         rpc_twoparty_capnp::Side::Server,
         options,
+        Backlog::of_guest(),
+        tally,
     );
-    let network = Network {
-        inner: network,
-        backlog,
-    };
     let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
     let name = Rc::from(name);
     loop {

@@ -8,6 +8,7 @@ use vesicle_protocol::cell_capnp::{Trap, exit};
 use vesicle_protocol::outcome_capnp::Resource;
 
 use crate::error::name;
+use crate::quota::Overrun;
 
 /// The end of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,14 @@ impl Exit {
             EngineError::Deadline { .. } => Self::Exhausted(Resource::Time),
             EngineError::Trap(reason) => trap(kind(reason.code), &error),
             _ => trap(Trap::Other, &error),
+        }
+    }
+
+    /// How one has ended that asked too much of its link.
+    pub(crate) fn of_overrun(overrun: Overrun) -> Self {
+        Self::Trap {
+            kind: Trap::Other,
+            message: overrun.to_string(),
         }
     }
 

@@ -31,9 +31,12 @@ pub mod output;
 pub mod pipe;
 mod process;
 mod program;
+mod quota;
 mod rpc;
 mod stdio;
+mod tally;
 mod waits;
+mod watched;
 
 pub use account::{Account, Left, Limits};
 pub use cells::{Cells, Command, Running, Stdio};
@@ -41,6 +44,7 @@ pub use error::Error;
 pub use exit::Exit;
 pub use link::{Link, Links};
 pub use node::{Config, Node};
+pub use quota::Quota;
 
 /// The result of what this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

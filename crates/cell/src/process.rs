@@ -27,6 +27,7 @@ use crate::output::Output;
 use crate::pipe::{Writer, pipe};
 use crate::program::Program;
 use crate::stdio::{self, Outlet, Passing};
+use crate::tally::Tally;
 use crate::{Error, Exit, Result};
 
 /// What a process is started with.
@@ -201,6 +202,7 @@ async fn live(
         ..
     } = start;
     let until = account.until();
+    let (tally, overrun) = Tally::new(account.link());
     let mut driver = None;
     let driving = &mut driver;
     let guest = async move {
@@ -225,7 +227,7 @@ async fn live(
         };
         if let Some(link) = link {
             let _ = gauges.set(Gauges::of(&link));
-            *driving = Some(Driver::start(link, name, bootstrap, asks));
+            *driving = Some(Driver::start(link, name, bootstrap, asks, tally));
         }
         run(instance, program.run()).await
     };
@@ -247,10 +249,18 @@ async fn live(
             None => std::future::pending().await,
         }
     };
+    let overran = async {
+        match overrun.await {
+            Ok(overrun) => Exit::of_overrun(overrun),
+            Err(_) => std::future::pending().await,
+        }
+    };
     let exit = tokio::select! {
         biased;
         // Its children are killed with it, which it may see before it is.
         () = kill.cancelled() => Exit::Killed,
+        // It is hung up on with it, which it may see as well.
+        exit = overran => exit,
         exit = guest => exit,
         exit = revoked => exit,
         () = late => Exit::Exhausted(Resource::Time),

@@ -3,6 +3,7 @@
 
 mod nodes;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
@@ -10,7 +11,10 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use nodes::{TCP, TRANSPORTS, anywhere, node, start, within};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use vesicle_cell::Quota;
+use vesicle_cell::network::vat::{Neighbours, Vat, serve};
 use vesicle_cell::network::{Identity, Network, PeerId, Stream};
+use vesicle_protocol::cell_capnp::executor;
 
 /// Connects to where a network listens, without a word.
 async fn silent(network: &Network) -> TcpStream {
@@ -178,4 +182,135 @@ async fn one_peer_takes_no_more_connections_than_it_may() {
     within(refused(&third, &network.id())).await;
     let peers = network.peers();
     assert_eq!((peers.len(), peers[0].1.len()), (1, 2));
+}
+
+/// Answers what is short, with as much as nobody wants to hold; "never" it does not
+/// answer.
+struct Generous;
+
+impl executor::Server for Generous {
+    async fn echo(
+        self: Rc<Self>,
+        params: executor::EchoParams,
+        mut results: executor::EchoResults,
+    ) -> Result<(), capnp::Error> {
+        match params.get()?.get_text()?.to_str()? {
+            "never" => std::future::pending().await,
+            "much" => results.get().set_ok(&*"x".repeat(1 << 20)),
+            short => results.get().set_ok(short),
+        }
+    }
+}
+
+/// Says something to what a peer exports, and ends when that is answered.
+async fn said(there: &capnp::capability::Client, text: &str) -> Result<(), capnp::Error> {
+    let there: executor::Client = capnp::capability::FromClientHook::new(there.hook.clone());
+    let mut request = there.echo_request();
+    request.get().set_text(text);
+    request.send().promise.await.map(drop)
+}
+
+/// A host that serves it, of which each stream may hold so much.
+async fn generous(stream: Quota) -> Network {
+    let mut config = anywhere(TCP);
+    config.limits.stream = stream;
+    let network = start(config).await;
+    let served = network.clone();
+    tokio::task::spawn_local(async move {
+        let exported = |_| {
+            let served: executor::Client = capnp_rpc::new_client(Generous);
+            Some(served.client)
+        };
+        serve(&served, exported).await.unwrap();
+    });
+    network
+}
+
+#[tokio::test]
+async fn a_peer_that_calls_and_calls_and_is_not_answered_is_hung_up_on_and_others_are_served() {
+    let calls = async {
+        let network = generous(Quota {
+            calls: 100,
+            ..Quota::of_peer()
+        })
+        .await;
+        let (hostile, honest) = (
+            start(node(&[&network])).await,
+            start(node(&[&network])).await,
+        );
+        let honest = Neighbours::new(honest, None);
+        let there = honest.connect(&network.id()).await.unwrap();
+        said(&there, "before").await.unwrap();
+        let vat = Vat::dialled(hostile.connect(&network.id()).await.unwrap(), None);
+        let theirs = vat.theirs();
+        let calls = (0..200).map(|_| said(&theirs, "never"));
+        for called in futures::future::join_all(calls).await {
+            let error = called.unwrap_err();
+            assert!(
+                error.extra.contains("more than 100 calls are open"),
+                "{error}"
+            );
+        }
+        vat.ended().await;
+        said(&there, "after").await.unwrap();
+        // It may come again, and has as much as before.
+        let vat = Vat::dialled(hostile.connect(&network.id()).await.unwrap(), None);
+        said(&vat.theirs(), "again").await.unwrap();
+    };
+    within(tokio::task::LocalSet::new().run_until(calls)).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_no_answer_is_hung_up_on() {
+    let reads_nothing = async {
+        let network = generous(Quota {
+            bytes: 8 << 20,
+            ..Quota::of_peer()
+        })
+        .await;
+        let hostile = start(node(&[&network])).await;
+        let mut stream = hostile.connect(&network.id()).await.unwrap();
+        stream.write_all(&bootstrap()).await.unwrap();
+        // Whatever is on its way, it is hung up on in the end.
+        for number in 1.. {
+            let asked = async {
+                stream.write_all(&call(number, "much")).await?;
+                stream.flush().await
+            };
+            if asked.await.is_err() {
+                break;
+            }
+            assert!(number < 1_000_000);
+        }
+        let honest = start(node(&[&network])).await;
+        let honest = Neighbours::new(honest, None);
+        let there = honest.connect(&network.id()).await.unwrap();
+        said(&there, "hello").await.unwrap();
+    };
+    within(tokio::task::LocalSet::new().run_until(reads_nothing)).await;
+}
+
+/// Asks for what is exported, as question 0.
+fn bootstrap() -> Vec<u8> {
+    let mut made = capnp::message::Builder::new_default();
+    let root: capnp_rpc::rpc_capnp::message::Builder<'_> = made.init_root();
+    root.init_bootstrap().set_question_id(0);
+    capnp::serialize::write_message_to_words(&made)
+}
+
+/// Says something to what question 0 gave.
+fn call(question: u32, text: &str) -> Vec<u8> {
+    let mut made = capnp::message::Builder::new_default();
+    let root: capnp_rpc::rpc_capnp::message::Builder<'_> = made.init_root();
+    let mut call = root.init_call();
+    call.set_question_id(question);
+    call.set_interface_id(<executor::Client as capnp::traits::HasTypeId>::TYPE_ID);
+    call.set_method_id(1);
+    let target = call.reborrow().init_target();
+    target.init_promised_answer().set_question_id(0);
+    let content = call.init_params().init_content();
+    content
+        .init_as::<executor::echo_params::Builder<'_>>()
+        .set_text(text);
+    capnp::serialize::write_message_to_words(&made)
 }

@@ -183,6 +183,7 @@ fn limits(args: &CellArgs) -> Limits {
         memory_each: args.memory_each.saturating_mul(1 << 20),
         time: args.time.map(Duration::from_secs),
         processes: args.processes,
+        ..Limits::default()
     }
 }
 

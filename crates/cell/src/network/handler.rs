@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::error::Error;
 use super::stream::Stream;
+use crate::Quota;
 
 /// Who waits for a stream.
 pub(super) type Reply = oneshot::Sender<Result<Stream, Error>>;
@@ -28,6 +29,8 @@ pub(super) struct Handler {
     pub(super) peer: PeerId,
     /// How many streams the peer may still open, over all its connections.
     pub(super) places: Arc<Semaphore>,
+    /// What each stream can have this host hold.
+    pub(super) quota: Quota,
     pub(super) arrivals: Arrivals,
     pub(super) asked: VecDeque<Reply>,
 }
@@ -39,10 +42,8 @@ impl Handler {
             tracing::debug!(%peer, "has as many streams open as it may");
             return;
         };
-        if let Err(error) = self
-            .arrivals
-            .try_send((peer, Stream::new(stream, peer, Some(place))))
-        {
+        let stream = Stream::new(stream, peer, self.quota, Some(place));
+        if let Err(error) = self.arrivals.try_send((peer, stream)) {
             tracing::debug!(%peer, "no stream can be taken: {error}");
         }
     }
@@ -104,7 +105,7 @@ impl ConnectionHandler for Handler {
                 protocol,
                 info: reply,
             }) => {
-                let _ = reply.send(Ok(Stream::new(protocol, peer, None)));
+                let _ = reply.send(Ok(Stream::new(protocol, peer, self.quota, None)));
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info: reply, error }) => {
                 let _ = reply.send(Err(match error {

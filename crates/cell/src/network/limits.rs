@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Quota;
+
 /// Bounds on what peers, and whoever pretends to be one, can make a host hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -18,6 +20,8 @@ pub struct Limits {
     pub streams_per_peer: usize,
     /// Streams over all peers that nobody has taken. Those beyond end at once.
     pub waiting_streams: usize,
+    /// What each stream can have this host hold. One that asks for more is ended.
+    pub stream: Quota,
 }
 
 impl Default for Limits {
@@ -29,6 +33,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             streams_per_peer: 64,
             waiting_streams: 1024,
+            stream: Quota::of_peer(),
         }
     }
 }

@@ -8,6 +8,8 @@ use futures::io::{AsyncRead, AsyncWrite};
 use libp2p::PeerId;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::Quota;
+
 /// Bytes both ways between this host and a peer, encrypted, and in order.
 ///
 /// What is written may stay in memory until it is flushed. Closing it ends the way
@@ -16,6 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 pub struct Stream {
     stream: libp2p::Stream,
     peer: PeerId,
+    quota: Quota,
     /// One of those that the peer may have open, if the peer opened it.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -24,11 +27,13 @@ impl Stream {
     pub(super) fn new(
         stream: libp2p::Stream,
         peer: PeerId,
+        quota: Quota,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
             stream,
             peer,
+            quota,
             _place: place,
         }
     }
@@ -37,6 +42,11 @@ impl Stream {
     #[must_use]
     pub fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// What it can have this host hold.
+    pub(super) fn quota(&self) -> Quota {
+        self.quota
     }
 }
 

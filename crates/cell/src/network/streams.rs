@@ -74,6 +74,7 @@ impl Streams {
         Handler {
             peer,
             places,
+            quota: self.limits.stream,
             arrivals: self.arrivals.clone(),
             asked: VecDeque::new(),
         }

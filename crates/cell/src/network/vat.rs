@@ -7,7 +7,7 @@
 //! All of it belongs to the [`LocalSet`](tokio::task::LocalSet) that it is made on.
 //!
 //! Invariants: no message is larger than [`LARGEST`], and none takes memory before
-//! it has come; a vat ends with its stream, and its stream with it; once it has
+//! it has come; a peer can have no more held than [`Quota`](crate::Quota) says; a vat ends with its stream, and its stream with it; once it has
 //! ended, what was called through it fails, and so does what is called then.
 
 use std::cell::RefCell;
@@ -17,16 +17,20 @@ use std::time::Duration;
 
 use capnp::capability::Client;
 use capnp::message::ReaderOptions;
+use capnp_rpc::RpcSystem;
 use capnp_rpc::rpc_twoparty_capnp::Side;
-use capnp_rpc::{RpcSystem, twoparty};
 use futures::io::BufReader;
 use futures::stream::FuturesUnordered;
-use futures::{AsyncReadExt, StreamExt};
+use futures::{AsyncReadExt, FutureExt as _, StreamExt};
 use libp2p::PeerId;
 use tokio::sync::{OnceCell, oneshot, watch};
 
 use super::frames::Frames;
 use super::{Error, Network, Stream};
+use crate::backlog::Backlog;
+use crate::quota::Overrun;
+use crate::tally::Tally;
+use crate::watched;
 
 /// How large a message from a peer may be, in bytes. What is read of one, counted
 /// each time that it is read, is bounded by the same.
@@ -67,11 +71,13 @@ impl Vat {
     }
 
     fn over(stream: Stream, ours: Option<Client>, side: Side) -> Self {
+        let peer = stream.peer();
+        let (tally, overrun) = Tally::new(stream.quota());
         let (from, to) = stream.split();
         let (frames, is_over) = Frames::new(BufReader::with_capacity(READ_AT_ONCE, from));
         let mut options = ReaderOptions::new();
         options.traversal_limit_in_words(Some(LARGEST / 8));
-        let network = twoparty::VatNetwork::new(frames, to, side, options);
+        let network = watched::Network::new((frames, to), side, options, Backlog::of_peer(), tally);
         let mut rpc = RpcSystem::new(Box::new(network), ours);
         let theirs = rpc.bootstrap(match side {
             Side::Client => Side::Server,
@@ -79,7 +85,12 @@ impl Vat {
         });
         let (held, dropped) = oneshot::channel();
         let (to_ended, ended) = watch::channel(false);
-        tokio::task::spawn_local(drive(rpc, is_over, dropped, to_ended));
+        let ends = Ends {
+            is_over,
+            dropped,
+            overrun,
+        };
+        tokio::task::spawn_local(drive(rpc, peer, ends, to_ended));
         Self {
             theirs,
             ended,
@@ -107,18 +118,35 @@ impl Vat {
     }
 }
 
-/// Answers what comes, until nothing more does or the vat is dropped.
-async fn drive(
-    mut rpc: RpcSystem<Side>,
+/// What ends a vat.
+struct Ends {
+    /// Nothing more comes.
     is_over: oneshot::Receiver<()>,
     dropped: oneshot::Receiver<()>,
-    ended: watch::Sender<bool>,
-) {
+    overrun: oneshot::Receiver<Overrun>,
+}
+
+/// Answers what comes, until nothing more does, the peer has too much held, or the vat
+/// is dropped.
+async fn drive(mut rpc: RpcSystem<Side>, peer: PeerId, ends: Ends, ended: watch::Sender<bool>) {
     let disconnector = rpc.get_disconnector();
+    let overran = async {
+        match ends.overrun.await {
+            Ok(overrun) => tracing::warn!(%peer, "a stream is ended: {overrun}"),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let mut overran = std::pin::pin!(overran);
     let done = tokio::select! {
-        done = &mut rpc => Some(done),
-        _ = is_over => None,
-        _ = dropped => None,
+        biased;
+        () = &mut overran => None,
+        done = &mut rpc => {
+            // It may have ended by that.
+            let _ = overran.as_mut().now_or_never();
+            Some(done)
+        }
+        _ = ends.is_over => None,
+        _ = ends.dropped => None,
     };
     ended.send_replace(true);
     let done = match done {

@@ -1,6 +1,7 @@
 //! Takes its link without any runtime, and does with it what its argument says.
 
 mod messages;
+mod piles;
 
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ fn main() {
             drop(output);
             rest(&input);
         }
+        pile if pile.starts_with("pile-") => piles::pile(pile, &input, &output),
         junk => {
             for piece in messages::junk(junk) {
                 if write(&output, &piece).is_err() {

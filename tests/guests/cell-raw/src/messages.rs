@@ -57,6 +57,60 @@ pub fn echo(question: u32, text: &str) -> Vec<u8> {
     bytes(&made)
 }
 
+/// Calls `echo` of what question 0 gave.
+pub fn echo_there(question: u32, text: &str) -> Vec<u8> {
+    one(|root| {
+        let mut call = root.init_call();
+        call.set_question_id(question);
+        call.set_interface_id(executor::Client::TYPE_ID);
+        call.set_method_id(1);
+        let target = call.reborrow().init_target();
+        target.init_promised_answer().set_question_id(0);
+        let content = call.init_params().init_content();
+        content
+            .init_as::<executor::echo_params::Builder<'_>>()
+            .set_text(text);
+    })
+}
+
+/// The same with capabilities of its own, from this number on.
+pub fn hand_over(question: u32, first: u32, count: u32) -> Vec<u8> {
+    one(|root| {
+        let mut call = root.init_call();
+        call.set_question_id(question);
+        call.set_interface_id(executor::Client::TYPE_ID);
+        call.set_method_id(1);
+        let target = call.reborrow().init_target();
+        target.init_promised_answer().set_question_id(0);
+        let mut table = call.init_params().init_cap_table(count);
+        for at in 0..count {
+            table.reborrow().get(at).set_sender_hosted(first + at);
+        }
+    })
+}
+
+/// Calls `graft` of what question 0 gave, and has the answer kept.
+pub fn graft_kept(question: u32) -> Vec<u8> {
+    one(|root| {
+        let mut call = root.init_call();
+        call.set_question_id(question);
+        call.set_interface_id(<membrane::Client<session::Owned> as HasTypeId>::TYPE_ID);
+        let target = call.reborrow().init_target();
+        target.init_promised_answer().set_question_id(0);
+        call.reborrow().init_params();
+        call.init_send_results_to().set_yourself(());
+    })
+}
+
+/// Is done with a question, and keeps what came with its answer.
+pub fn finish(question: u32) -> Vec<u8> {
+    one(|root| {
+        let mut finish = root.init_finish();
+        finish.set_question_id(question);
+        finish.set_release_result_caps(false);
+    })
+}
+
 /// One message, filled by the caller.
 fn one(fill: impl FnOnce(message::Builder<'_>)) -> Vec<u8> {
     let mut made = Builder::new_default();
