@@ -73,22 +73,18 @@ async fn component_as(
     command.grants = granting::gather(&args.grants).map_err(failed)?;
     command.account = Some(Account::new(&limits(args)));
     command.stdio = stdio();
-    let Some(started) = ending.unless(cells.start(command)).await else {
-        return Ok(tell(&name, &Exit::Killed));
+    let started = match ending.unless(cells.start(command)).await {
+        Ok(started) => started,
+        Err(by) => return Ok(tell(&name, &End::Asked(by))),
     };
     let mut running = started.map_err(failed)?;
     let _entered = enter(&name, &[path]);
     let streams = Streams::connect(&mut running);
     let end = streams.attend(running.wait(), ending).await;
-    let exit = match &end {
-        End::Itself(exit) => exit.clone(),
-        End::Asked | End::Unread => {
-            // One whose children have ended a moment before it may say otherwise.
-            running.kill().await;
-            Exit::Killed
-        }
-    };
-    Ok(last(&name, streams.finish(end, exit, ending).await))
+    if !matches!(end, End::Itself(_)) {
+        running.kill().await;
+    }
+    Ok(tell(&name, &streams.finish(end, ending).await))
 }
 
 async fn image_of(
@@ -99,10 +95,11 @@ async fn image_of(
     ending: &Ending,
 ) -> Result<u8, Failed> {
     let name = layers::name_of_last(layers, &args);
-    let Some(loaded) = ending.unless(layers::load(layers, &args)).await else {
-        return Ok(tell(&name, &Exit::Killed));
+    let loaded = match ending.unless(layers::load(layers, &args)).await {
+        Ok(loaded) => loaded?,
+        Err(by) => return Ok(tell(&name, &End::Asked(by))),
     };
-    let image = Image::open(loaded?);
+    let image = Image::open(loaded);
     let image = image.map_err(|error| Failed::new(Status::Component, error.to_string()))?;
     let config = Config {
         name: name.clone(),
@@ -116,8 +113,9 @@ async fn image_of(
         epoch_file: args.epoch_file,
         notice: Arc::new(|service, text| eprintln!("{}: {}", plain(service), plain(text))),
     };
-    let Some(started) = ending.unless(Node::start(cells, config)).await else {
-        return Ok(tell(&name, &Exit::Killed));
+    let started = match ending.unless(Node::start(cells, config)).await {
+        Ok(started) => started,
+        Err(by) => return Ok(tell(&name, &End::Asked(by))),
     };
     let mut node = started.map_err(failed)?;
     #[cfg(feature = "network")]
@@ -127,15 +125,10 @@ async fn image_of(
     let _entered = enter(&name, layers);
     let streams = Streams::connect(node.running());
     let end = streams.attend(node.wait(), ending).await;
-    let exit = match &end {
-        End::Itself(exit) => exit.clone(),
-        End::Asked | End::Unread => {
-            // One whose children have ended a moment before it may say otherwise.
-            node.kill().await;
-            Exit::Killed
-        }
-    };
-    Ok(last(&name, streams.finish(end, exit, ending).await))
+    if !matches!(end, End::Itself(_)) {
+        node.kill().await;
+    }
+    Ok(tell(&name, &streams.finish(end, ending).await))
 }
 
 /// Lets `vesicle ps` know of a cell, for as long as what is returned is there.
@@ -147,13 +140,6 @@ fn enter(name: &str, what: &[impl AsRef<Path>]) -> Option<Entered> {
     entered
         .inspect_err(|error| tracing::warn!("vesicle ps does not show {name}: {error}"))
         .ok()
-}
-
-/// The status of what has ended; none is that nobody reads its output any more,
-/// which is told by the signal that others get then.
-fn last(name: &str, exit: Option<Exit>) -> u8 {
-    const BROKEN_PIPE: u8 = 128 + 13;
-    exit.map_or(BROKEN_PIPE, |exit| tell(name, &exit))
 }
 
 /// The network that was asked for.
@@ -194,12 +180,20 @@ fn stdio() -> Stdio {
     }
 }
 
-/// Says how a process has ended, where it did not say so itself.
-fn tell(name: &str, exit: &Exit) -> u8 {
-    if !matches!(exit, Exit::Code(_)) {
-        eprintln!("error: {}: {}", plain(name), plain(&exit.to_string()));
+/// Says how a cell has ended, where it did not say so itself, and its status.
+fn tell(name: &str, end: &End) -> u8 {
+    /// As of others, to whom a signal says that nobody reads their output.
+    const BROKEN_PIPE: u8 = 128 + 13;
+    let (text, status) = match end {
+        End::Itself(exit @ Exit::Code(_)) => (None, exit.status()),
+        End::Itself(exit) => (Some(exit.to_string()), exit.status()),
+        End::Asked(by) => (Some(by.to_string()), by.status()),
+        End::Unread => (None, BROKEN_PIPE),
+    };
+    if let Some(text) = text {
+        eprintln!("error: {}: {}", plain(name), plain(&text));
     }
-    exit.status()
+    status
 }
 
 fn failed(error: Error) -> Failed {

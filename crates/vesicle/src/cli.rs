@@ -26,7 +26,7 @@ pub enum Command {
     Run(RunArgs),
     /// Print the cells that run on this machine for this user
     Ps(OutputArgs),
-    /// End a cell, as Ctrl-C does
+    /// End a cell, with all that it has started
     Kill(KillArgs),
     /// Check a document, and print what a run would do and may touch
     Check(DocumentArgs),
@@ -90,7 +90,8 @@ A component reaches nothing of this machine but its standard streams, unless it 
 by name: --grant read=PATH, write=FOLDER, env=NAME or connect=HOST:PORT.
 
 Statuses of a process: its own; 125 if it trapped or ran out of something, 126 if it could
-not start, 137 if it was killed, 141 if nobody reads its output any more.";
+not start, 130 if Ctrl-C has ended it, 143 if SIGTERM or `vesicle kill` has, 141 if nobody
+reads its output any more.";
 
 #[derive(Args)]
 pub struct RunArgs {

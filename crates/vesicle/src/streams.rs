@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use vesicle_cell::pipe::{Reader, Writer};
 use vesicle_cell::{Exit, Running};
 
-use crate::ending::Ending;
+use crate::ending::{Asked, Ending};
 
 /// How long whoever reads has for what a cell wrote before it was ended.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -23,8 +23,8 @@ const PIECE: usize = 64 << 10;
 pub enum End {
     /// It has ended.
     Itself(Exit),
-    /// The user wants it to end.
-    Asked,
+    /// The user.
+    Asked(Asked),
     /// Nobody reads its output any more.
     Unread,
 }
@@ -61,7 +61,7 @@ impl Streams {
     pub async fn attend(&self, ended: impl Future<Output = Exit>, ending: &Ending) -> End {
         tokio::select! {
             exit = ended => End::Itself(exit),
-            () = ending.asked() => End::Asked,
+            by = ending.asked() => End::Asked(by),
             () = self.is_unread() => End::Unread,
         }
     }
@@ -79,9 +79,9 @@ impl Streams {
         }
     }
 
-    /// Has what an ended cell has written printed, and says how it has ended;
-    /// nothing is that nobody reads its output any more.
-    pub async fn finish(self, end: End, exit: Exit, ending: &Ending) -> Option<Exit> {
+    /// Has what an ended cell has written printed, and says what has ended it after
+    /// all.
+    pub async fn finish(self, end: End, ending: &Ending) -> End {
         let Self { outputs, unread } = self;
         let all = async {
             for output in outputs {
@@ -89,17 +89,16 @@ impl Streams {
                 let _ = output.await;
             }
         };
-        if let End::Itself(exit) = end {
-            let is_out = ending.unless(all).await.is_some();
-            let is_lost = *unread.borrow() && exit == Exit::Code(0);
-            return match is_out {
-                true => (!is_lost).then_some(exit),
-                false => Some(Exit::Killed),
-            };
+        let End::Itself(exit) = end else {
+            // What nobody takes holds nothing up.
+            let _ = tokio::time::timeout(LAST_WORDS, all).await;
+            return end;
+        };
+        match ending.unless(all).await {
+            Err(by) => End::Asked(by),
+            Ok(()) if *unread.borrow() && exit == Exit::Code(0) => End::Unread,
+            Ok(()) => End::Itself(exit),
         }
-        // What nobody takes holds nothing up.
-        let _ = tokio::time::timeout(LAST_WORDS, all).await;
-        matches!(end, End::Asked).then_some(exit)
     }
 }
 

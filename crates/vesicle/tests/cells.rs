@@ -6,125 +6,14 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-
-/// How long a cell may take to end that was told to.
-const SOON: Duration = Duration::from_secs(1);
-
-fn guest(name: &str) -> PathBuf {
-    let path = Path::new(common::BINARY).with_file_name("test-components");
-    let path = path.join(format!("{name}.wasm"));
-    assert!(
-        path.is_file(),
-        "{} is missing; run: cargo xtask build",
-        path.display()
-    );
-    path
-}
-
-/// Where nobody else registers cells.
-struct Host(TempDir);
-
-impl Host {
-    fn new() -> Self {
-        Self(common::folder())
-    }
-
-    fn vesicle(&self, arguments: &[&str]) -> Command {
-        let mut command = common::vesicle();
-        command
-            .args(arguments)
-            .env("XDG_RUNTIME_DIR", self.0.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    /// The guest that does what its arguments say.
-    fn act(&self, words: &[&str]) -> Command {
-        let mut command = self.vesicle(&["run"]);
-        command.arg(guest("cell-acts")).args(words);
-        command
-    }
-
-    fn ask(&self, arguments: &[&str]) -> Output {
-        self.vesicle(arguments).output().unwrap()
-    }
-
-    fn listed(&self) -> serde_json::Value {
-        let output = self.ask(&["ps", "--output", "json"]);
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn register(&self) -> PathBuf {
-        self.0.path().join("vesicle/cells")
-    }
-
-    /// Starts a cell, and returns when it is listed.
-    fn start(&self, mut command: Command) -> Cell {
-        let child = Cell(command.spawn().unwrap());
-        let start = Instant::now();
-        let is_listed = || {
-            let prefix = format!("{}-", child.0.id());
-            let names = common::list(&self.register());
-            names.iter().any(|name| name.starts_with(&prefix))
-        };
-        while !is_listed() {
-            assert!(
-                start.elapsed() < common::child::PATIENCE,
-                "it is not listed"
-            );
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        child
-    }
-}
-
-/// A cell that does not outlive its test.
-struct Cell(Child);
-
-impl Cell {
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).unwrap();
-    }
-
-    fn id(&self) -> String {
-        self.0.id().to_string()
-    }
-
-    /// Its status; it has ended soon.
-    #[track_caller]
-    fn ends_soon(&mut self) -> ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            assert!(start.elapsed() < SOON, "it goes on");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-}
-
-impl Drop for Cell {
-    fn drop(&mut self) {
-        // It has ended, as a rule.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use common::cells::{Cell, Host, guest, said};
+use rustix::process::Signal;
 
 #[test]
 fn the_status_of_a_cell_is_that_of_the_command() {
@@ -182,59 +71,6 @@ fn input_and_output_pass_through_a_cell_without_loss() {
     fed.join().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(output.stdout == bytes, "{} bytes", output.stdout.len());
-}
-
-#[test]
-fn a_signal_ends_a_cell_that_spins() {
-    let host = Host::new();
-    for signal in [Signal::INT, Signal::TERM] {
-        let mut cell = host.start(host.act(&["spin"]));
-        cell.signal(signal);
-        assert_eq!(cell.ends_soon().code(), Some(137));
-    }
-}
-
-#[test]
-fn a_signal_ends_a_cell_that_waits() {
-    let host = Host::new();
-    for words in [&["cat"][..], &["sleep", "3600000"]] {
-        let mut command = host.act(words);
-        let mut cell = host.start({
-            command.stdin(Stdio::piped());
-            command
-        });
-        cell.signal(Signal::INT);
-        assert_eq!(cell.ends_soon().code(), Some(137), "{words:?}");
-    }
-}
-
-#[test]
-fn a_signal_ends_a_cell_with_its_children() {
-    let host = Host::new();
-    let own = guest("cell-bench");
-    let folder = common::folder();
-    let image = folder.path();
-    fs::create_dir_all(image.join("bin")).unwrap();
-    fs::copy(&own, image.join("bin/main.wasm")).unwrap();
-    fs::copy(&own, image.join("own.wasm")).unwrap();
-    let mut command = host.vesicle(&["run"]);
-    command.arg(image).args(["--", "until-revoked"]);
-    let mut cell = host.start(command);
-    let mut lines = BufReader::new(cell.0.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    cell.signal(Signal::INT);
-    assert_eq!(cell.ends_soon().code(), Some(137));
-}
-
-#[test]
-fn a_signal_ends_a_cell_whose_output_nobody_takes() {
-    let host = Host::new();
-    let mut cell = host.start(host.act(&["write-and-spin", "1000000"]));
-    let mut first = [0];
-    let stdout = cell.0.stdout.as_mut().unwrap();
-    stdout.read_exact(&mut first).unwrap();
-    cell.signal(Signal::INT);
-    assert_eq!(cell.ends_soon().code(), Some(137));
 }
 
 #[test]
@@ -296,7 +132,7 @@ fn kill_ends_a_cell_by_name_or_process_and_returns_when_it_is_gone() {
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(told.ends_with("has ended\n"), "{told}");
-        assert_eq!(waiting.join().unwrap().code(), Some(137));
+        assert_eq!(waiting.join().unwrap().code(), Some(143));
         assert_eq!(host.listed(), serde_json::json!([]));
     }
 }
@@ -316,6 +152,56 @@ fn kill_names_what_was_meant_and_does_not_choose() {
         assert!(said(&output).contains(&cell.id()), "{}", said(&output));
     }
     assert_eq!(host.listed().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn of_several_cells_those_are_listed_and_hit_that_still_run() {
+    let host = Host::new();
+    let mut cells = [(); 4].map(|()| host.start(host.act(&["spin"])));
+    let ids = cells.each_ref().map(Cell::id);
+    // Nothing cleans up after the first and the third.
+    for gone in [0, 2] {
+        cells[gone].signal(Signal::KILL);
+    }
+    cells[2].ends_soon();
+    // Nobody waits for the first.
+    let stat = format!("/proc/{}/stat", ids[0]);
+    while !fs::read_to_string(&stat).unwrap().contains(") Z ") {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let listed = |host: &Host| -> Vec<String> {
+        let listed = host.listed();
+        let cells = listed.as_array().unwrap().iter();
+        cells.map(|cell| cell["pid"].to_string()).collect()
+    };
+    let mut alive = [ids[1].clone(), ids[3].clone()];
+    alive.sort_by_key(|id| id.parse::<u32>().unwrap());
+    let mut seen = listed(&host);
+    seen.sort_by_key(|id| id.parse::<u32>().unwrap());
+    assert_eq!(seen, alive);
+    let table = String::from_utf8(host.ask(&["ps"]).stdout).unwrap();
+    assert_eq!(table.lines().count(), 3, "{table}");
+    let gone = host.ask(&["kill", &ids[0]]);
+    assert_eq!(gone.status.code(), Some(6));
+    let expected = format!("no cell \"{}\" runs", ids[0]);
+    assert!(said(&gone).contains(&expected), "{}", said(&gone));
+    let several = host.ask(&["kill", "cell-acts.wasm"]);
+    assert_eq!(several.status.code(), Some(6));
+    for (at, id) in ids.iter().enumerate() {
+        let is_named = said(&several).contains(id.as_str());
+        assert_eq!(is_named, at % 2 == 1, "{}", said(&several));
+    }
+    assert_eq!(host.ask(&["kill", &ids[1]]).status.code(), Some(0));
+    assert_eq!(cells[1].ends_soon().code(), Some(143));
+    assert_eq!(listed(&host), [ids[3].clone()]);
+    // The name is that of one again.
+    let last = host.ask(&["kill", "cell-acts.wasm"]);
+    let told = format!("cell-acts.wasm ({}) has ended\n", ids[3]);
+    assert_eq!(String::from_utf8_lossy(&last.stdout), told);
+    assert_eq!(cells[3].ends_soon().code(), Some(143));
+    let none = host.ask(&["ps"]);
+    assert_eq!(String::from_utf8_lossy(&none.stdout), "no cells run\n");
+    assert_eq!(common::list(&host.register()), Vec::<String>::new());
 }
 
 #[test]

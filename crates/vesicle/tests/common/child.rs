@@ -16,6 +16,16 @@ pub const PATIENCE: Duration = Duration::from_secs(600);
 /// A tick of the clock in `/proc/PID/stat`: USER_HZ is 100 on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The processor time that a process has used, its threads of the past included.
+pub fn processor_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name, in parentheses, may hold anything.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<u32>().unwrap();
+    TICK * (ticks(11) + ticks(12))
+}
+
 /// A process in a group of its own. The group is killed when this is dropped.
 pub struct Running {
     child: Child,
@@ -88,12 +98,7 @@ impl Running {
 
     /// The processor time that it has used, its threads of the past included.
     pub fn processor_time(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        // The name, in parentheses, may hold anything.
-        let (_, fields) = stat.rsplit_once(')').unwrap();
-        let fields: Vec<_> = fields.split_whitespace().collect();
-        let ticks = |at: usize| fields[at].parse::<u32>().unwrap();
-        TICK * (ticks(11) + ticks(12))
+        processor_time(self.id())
     }
 
     /// Sends a signal to the process.

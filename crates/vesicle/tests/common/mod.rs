@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod calls;
+pub mod cells;
 pub mod certify;
 pub mod changes;
 pub mod child;
