@@ -47,7 +47,7 @@ pub enum Error {
     /// Each waits for the next, and the last for the first.
     #[error("each waits for the next one to end: {}", .0.join(" -> "))]
     Circle(Vec<String>),
-    /// There is no way to a peer.
+    /// There is no way to a peer, or for peers to this host.
     #[error("{0}")]
     Unreachable(String),
     /// It has ended or was closed.

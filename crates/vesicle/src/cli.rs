@@ -165,7 +165,7 @@ pub struct CellArgs {
     pub network: bool,
     /// The same, and listens there: a multiaddr, /ip4/0.0.0.0/tcp/4747
     #[cfg(feature = "network")]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub listen: Vec<Multiaddr>,
     /// The file with the key that peers know this host by
     #[cfg(feature = "network")]
@@ -340,6 +340,13 @@ pub enum NewKind {
     Transform,
     /// A connector that writes
     Destination,
+}
+
+/// Where to listen.
+#[cfg(feature = "network")]
+fn address(text: &str) -> Result<Multiaddr, String> {
+    let parsed = text.parse();
+    parsed.map_err(|error| format!("{error}; one looks like /ip4/127.0.0.1/tcp/4747"))
 }
 
 /// The table of exit codes, below the help.

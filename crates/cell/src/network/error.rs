@@ -91,9 +91,10 @@ impl From<Error> for crate::Error {
             | Error::Unreachable { .. }
             | Error::NotSpoken { .. }
             | Error::Lost { .. }
+            | Error::Listen { .. }
             | Error::Stopped => Self::Unreachable(said),
             Error::Boot { .. } => Self::Invalid(said),
-            Error::Identity { .. } | Error::Listen { .. } | Error::Taken => Self::Other(said),
+            Error::Identity { .. } | Error::Taken => Self::Other(said),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `serve`: serves a membrane of its own to peers, and says how they use it; it ends
 //! after the second epoch was used. `visit` and a peer: grafts there, ends the
-//! epoch in between, and says what it sees.
+//! epoch in between, and says what it sees. `stay` and a peer: grafts there once,
+//! and ends by nothing.
 
 use std::cell::Cell as Counter;
 use std::process::ExitCode;
@@ -28,8 +29,12 @@ fn main() -> ExitCode {
             let peer = peer.to_owned();
             run(async move |cell: Cell| visit(&cell.graft().await?, &peer).await)
         }
+        ["stay", peer] => {
+            let peer = peer.to_owned();
+            run(async move |cell: Cell| stay(&cell.graft().await?, &peer).await)
+        }
         _ => {
-            eprintln!("serve, or visit PEER");
+            eprintln!("serve, visit PEER, or stay PEER");
             ExitCode::FAILURE
         }
     }
@@ -112,7 +117,8 @@ impl executor::Server for Greeter {
     }
 }
 
-async fn visit(session: &Session, peer: &str) -> Result<()> {
+/// What a peer serves, once it is there.
+async fn reach(session: &Session, peer: &str) -> Result<membrane::Client<session::Owned>> {
     let found = async {
         while !session.peers().await?.iter().any(|id| id == peer) {
             sleep(Duration::from_millis(20)).await;
@@ -120,7 +126,18 @@ async fn visit(session: &Session, peer: &str) -> Result<()> {
         Ok(())
     };
     within(PATIENCE, "the peer", found).await?;
-    let gate: membrane::Client<session::Owned> = session.connect(peer).await?;
+    session.connect(peer).await
+}
+
+async fn stay(session: &Session, peer: &str) -> Result<()> {
+    let gate = reach(session, peer).await?;
+    let there = within(PATIENCE, "the graft", Session::of(&gate)).await?;
+    println!("{}", there.echo("hello").await?);
+    std::future::pending().await
+}
+
+async fn visit(session: &Session, peer: &str) -> Result<()> {
+    let gate = reach(session, peer).await?;
     let there = within(PATIENCE, "the graft", Session::of(&gate)).await?;
     println!("epoch {}: {}", there.epoch(), there.echo("hello").await?);
     there.echo(ADVANCE).await?;
