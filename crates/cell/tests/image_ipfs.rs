@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime};
 use cid::Cid;
 use cid::multihash::Multihash;
 use folders::Folder;
+use servers::blocks::{Blocks, FILE, FOLDER, SYMLINK, field};
 use servers::http::{Reply, Server};
-use sha2::{Digest as _, Sha256};
 use vesicle_cell::image::loader::{Bounds, Cache, Ipfs, Loader as _};
 use vesicle_cell::image::{Image, Layer, Union};
 
@@ -224,73 +224,22 @@ async fn what_a_killed_download_left_is_not_used_and_goes_away() {
     assert!(cache.at("vesicle/images/.fetching-new").exists());
 }
 
-/// A field of a protobuf message that has a length.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    let mut length = bytes.len();
-    while length >= 0x80 {
-        field.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    field.push(length as u8);
-    field.extend_from_slice(bytes);
-    field
+/// The layer of a root that a gateway with these blocks gives, or why there is none.
+async fn load(blocks: &Blocks, root: &Cid, bounds: Bounds) -> Result<Layer, String> {
+    let gateway = blocks.gateway();
+    let cache = Folder::new();
+    let loaded = bounded(&gateway, &cache, bounds)
+        .load(&root.to_string())
+        .await;
+    let kept = fs::read_dir(cache.at("vesicle/images"));
+    let kept = kept.into_iter().flatten().count();
+    assert_eq!(kept, usize::from(loaded.is_ok()));
+    loaded.map_err(|error| error.to_string())
 }
 
-/// Blocks that a test makes.
-#[derive(Default, Clone)]
-struct Blocks(HashMap<String, Vec<u8>>);
-
-const FOLDER: u8 = 1;
-const FILE: u8 = 2;
-const SYMLINK: u8 = 4;
-
-impl Blocks {
-    fn add(&mut self, codec: u64, block: Vec<u8>) -> Cid {
-        let hash = Multihash::wrap(0x12, &Sha256::digest(&block)).unwrap();
-        let cid = Cid::new_v1(codec, hash);
-        self.0.insert(cid.to_string(), block);
-        cid
-    }
-
-    fn raw(&mut self, bytes: &[u8]) -> Cid {
-        self.add(0x55, bytes.to_vec())
-    }
-
-    fn node(&mut self, kind: u8, links: &[(&str, Cid)]) -> Cid {
-        self.node_with(&[vec![8, kind]].concat(), links)
-    }
-
-    fn node_with(&mut self, data: &[u8], links: &[(&str, Cid)]) -> Cid {
-        let mut node = Vec::new();
-        for (name, cid) in links {
-            let link = [field(1, &cid.to_bytes()), field(2, name.as_bytes())].concat();
-            node.extend(field(2, &link));
-        }
-        node.extend(field(1, data));
-        self.add(0x70, node)
-    }
-
-    async fn load(&self, root: &Cid, bounds: Bounds) -> Result<Layer, String> {
-        let blocks = self.clone();
-        let gateway = Server::gateway(move |cid| match blocks.0.get(cid) {
-            Some(block) => Reply::Body(block.clone()),
-            None => Reply::Missing,
-        });
-        let cache = Folder::new();
-        let loaded = bounded(&gateway, &cache, bounds)
-            .load(&root.to_string())
-            .await;
-        let kept = fs::read_dir(cache.at("vesicle/images"));
-        let kept = kept.into_iter().flatten().count();
-        assert_eq!(kept, usize::from(loaded.is_ok()));
-        loaded.map_err(|error| error.to_string())
-    }
-
-    async fn refused(&self, root: &Cid) -> String {
-        let loaded = self.load(root, Bounds::default()).await;
-        loaded.err().unwrap()
-    }
+async fn refused(blocks: &Blocks, root: &Cid) -> String {
+    let loaded = load(blocks, root, Bounds::default()).await;
+    loaded.err().unwrap()
 }
 
 #[tokio::test]
@@ -299,25 +248,31 @@ async fn names_that_lead_elsewhere_are_refused() {
     let file = blocks.raw(b"x");
     for name in ["..", ".", "", "a/b", "/etc/passwd", "a\0b"] {
         let root = blocks.node(FOLDER, &[(name, file)]);
-        let error = blocks.refused(&root).await;
+        let error = refused(&blocks, &root).await;
         assert!(error.contains("which is none"), "{name:?}: {error}");
     }
     let root = blocks.node(FOLDER, &[(&"a".repeat(256), file)]);
-    assert!(blocks.refused(&root).await.contains("more than 255 bytes"));
+    assert!(
+        refused(&blocks, &root)
+            .await
+            .contains("more than 255 bytes")
+    );
     let twice = blocks.node(FOLDER, &[("a", file), ("a", file)]);
-    assert!(blocks.refused(&twice).await.contains("a cannot be written"));
+    assert!(
+        refused(&blocks, &twice)
+            .await
+            .contains("a cannot be written")
+    );
     let link = blocks.node_with(&[vec![8, SYMLINK], field(2, b"/etc")].concat(), &[]);
     let root = blocks.node(FOLDER, &[("etc", link)]);
     assert!(
-        blocks
-            .refused(&root)
+        refused(&blocks, &root)
             .await
             .contains("etc is a symbolic link")
     );
     let root = blocks.node(FOLDER, &[("a\u{1b}[2K", link)]);
     assert!(
-        blocks
-            .refused(&root)
+        refused(&blocks, &root)
             .await
             .contains(r"a\u{1b}[2K is a symbolic link")
     );
@@ -349,21 +304,20 @@ async fn what_is_no_folder_of_files_is_refused() {
         (part, "has a part that is another folder"),
         (missing, "404"),
     ] {
-        let error = blocks.refused(&root).await;
+        let error = refused(&blocks, &root).await;
         assert!(error.contains(reason), "{reason}: {error}");
     }
     // sha1, which anybody can find two of a kind for.
     let weak = Cid::new_v1(0x70, Multihash::wrap(0x11, &[0; 20]).unwrap());
     assert!(
-        blocks
-            .refused(&weak)
+        refused(&blocks, &weak)
             .await
             .contains("only sha2-256 and identity")
     );
     // A hash that says less than a whole one.
     let short = Cid::new_v1(0x70, Multihash::wrap(0x12, &[0; 4]).unwrap());
     blocks.0.insert(short.to_string(), b"x".to_vec());
-    assert!(blocks.refused(&short).await.contains("gave other bytes"));
+    assert!(refused(&blocks, &short).await.contains("gave other bytes"));
 }
 
 #[tokio::test]
@@ -372,10 +326,7 @@ async fn a_block_that_is_in_its_name_needs_no_gateway() {
     let inline = Cid::new_v1(0x55, Multihash::wrap(0, b"inline").unwrap());
     let root = blocks.node(FOLDER, &[("a", inline)]);
     let gone = Folder::new();
-    let gateway = Server::gateway(move |cid| match blocks.0.get(cid) {
-        Some(block) => Reply::Body(block.clone()),
-        None => Reply::Missing,
-    });
+    let gateway = blocks.gateway();
     let layer = loader(&gateway, &gone)
         .load(&root.to_string())
         .await
@@ -399,18 +350,18 @@ async fn few_blocks_that_come_to_much_are_bounded() {
         file = blocks.node(FILE, &[("", file); 10]);
     }
     let root = blocks.node(FOLDER, &[("a", file)]);
-    let error = blocks.load(&root, bounds).await.err().unwrap();
+    let error = load(&blocks, &root, bounds).await.err().unwrap();
     assert!(error.contains("more than 1000 answers"), "{error}");
     let large = blocks.raw(&[7; 1 << 19]);
     let large = blocks.node(FILE, &[("", large); 3]);
     let root = blocks.node(FOLDER, &[("a", large)]);
-    let error = blocks.load(&root, bounds).await.err().unwrap();
+    let error = load(&blocks, &root, bounds).await.err().unwrap();
     assert!(error.contains("more than 1048576 bytes"), "{error}");
     // Bytes that are in a name cost nothing to fetch.
     let inline = Cid::new_v1(0x55, Multihash::wrap(0, &[7; 64]).unwrap());
     let inline = blocks.node(FILE, &vec![("", inline); 20_000]);
     let root = blocks.node(FOLDER, &[("a", inline)]);
-    let error = blocks.load(&root, bounds).await.err().unwrap();
+    let error = load(&blocks, &root, bounds).await.err().unwrap();
     assert!(
         error.contains("a comes to more than 1048576 bytes"),
         "{error}"
@@ -422,21 +373,24 @@ async fn few_blocks_that_come_to_much_are_bounded() {
         let links: Vec<_> = names.iter().map(|name| (name.as_str(), folder)).collect();
         folder = blocks.node(FOLDER, &links);
     }
-    let error = blocks.load(&folder, bounds).await.err().unwrap();
+    let error = load(&blocks, &folder, bounds).await.err().unwrap();
     assert!(error.contains("more than 100 files and folders"), "{error}");
     // One in the other.
     let mut folder = blocks.node(FOLDER, &[]);
     for _ in 0..200 {
         folder = blocks.node(FOLDER, &[("a", folder)]);
     }
-    let error = blocks.load(&folder, Bounds::default()).await.err().unwrap();
+    let error = load(&blocks, &folder, Bounds::default())
+        .await
+        .err()
+        .unwrap();
     assert!(error.contains("128 parts"), "{error}");
     // Levels without an entry.
     let mut shard = blocks.node_with(&[8, 5, 0x30, 16], &[]);
     for _ in 0..40 {
         shard = blocks.node_with(&[8, 5, 0x30, 16], &[("0", shard)]);
     }
-    let error = blocks.refused(&shard).await;
+    let error = refused(&blocks, &shard).await;
     assert!(error.contains("more than 32 levels"), "{error}");
     // Each level leaves forty thousand nodes to wait.
     let empty = blocks.node_with(&[8, 5, 0x30, 16], &[]);
@@ -446,6 +400,6 @@ async fn few_blocks_that_come_to_much_are_bounded() {
         links.push(("0", wide));
         wide = blocks.node_with(&[8, 5, 0x30, 16], &links);
     }
-    let error = blocks.refused(&wide).await;
+    let error = refused(&blocks, &wide).await;
     assert!(error.contains("more than 262144 links at once"), "{error}");
 }

@@ -110,10 +110,7 @@ async fn a_chain_tries_each_loader_that_knows_the_reference_and_tells_all_reason
     );
     let cid = "/ipfs/QmSMPobg4X9gNgAATiqXKBiptm8ztEkA8h8pLeGmoZDYSm";
     let error = chain.load(cid).await.err().unwrap().to_string();
-    assert!(
-        error.contains("cannot be had: error sending request"),
-        "{error}"
-    );
+    assert!(error.contains(": error sending request"), "{error}");
     assert!(error.contains("Connection refused"), "{error}");
     let error = chain.load("ftp://x/y").await.err().unwrap().to_string();
     assert_eq!(

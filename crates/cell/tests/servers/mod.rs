@@ -2,5 +2,6 @@
 
 #![allow(dead_code)]
 
+pub mod blocks;
 pub mod http;
 pub mod registry;

@@ -24,7 +24,7 @@ impl<'a> Gateway<'a> {
         Self { url, client }
     }
 
-    /// The block of a CID.
+    /// The block of a CID. The error ends a sentence about what the block is part of.
     pub async fn block(&self, cid: &Cid, budget: &mut Budget) -> Result<Vec<u8>, String> {
         let hash = cid.hash();
         match hash.code() {
@@ -32,7 +32,7 @@ impl<'a> Gateway<'a> {
             SHA2_256 => {}
             other => {
                 return Err(format!(
-                    "{cid} is hashed by function {other:#x}, and only sha2-256 and identity \
+                    "is {cid}, hashed by function {other:#x}, and only sha2-256 and identity \
                      are taken"
                 ));
             }
@@ -40,7 +40,7 @@ impl<'a> Gateway<'a> {
         let block = self.fetch(cid, budget).await?;
         if !is_hash_of(hash, &block) {
             return Err(format!(
-                "{} gave other bytes than {cid} names; use another gateway",
+                "cannot be fetched: {} gave other bytes than {cid} names; use another gateway",
                 self.url
             ));
         }
@@ -49,11 +49,14 @@ impl<'a> Gateway<'a> {
 
     async fn fetch(&self, cid: &Cid, budget: &mut Budget) -> Result<Vec<u8>, String> {
         budget.answer()?;
-        let failed =
-            |error: reqwest::Error| format!("{cid} cannot be had: {}", told(&error.without_url()));
+        let url = self.url;
+        let failed = |error: reqwest::Error| {
+            let why = told(&error.without_url());
+            format!("cannot be fetched: {url} does not give {cid}: {why}")
+        };
         let address = format!("ipfs/{cid}?format=raw");
-        let url = self.url.join(&address).map_err(|error| error.to_string())?;
-        let request = self.client.get(url);
+        let block = url.join(&address).map_err(|error| error.to_string())?;
+        let request = self.client.get(block);
         let request = request.header("Accept", "application/vnd.ipld.raw");
         let mut answer = request.send().await.map_err(failed)?;
         match answer.status() {
@@ -63,12 +66,12 @@ impl<'a> Gateway<'a> {
                 let to = to.map(|to| String::from_utf8_lossy(to.as_bytes()).into_owned());
                 let to = to.unwrap_or_default();
                 return Err(format!(
-                    "{} sends elsewhere for {cid}, to \"{}\"; use a gateway that answers itself",
-                    self.url,
+                    "cannot be fetched: {url} sends elsewhere for {cid}, to \"{}\"; \
+                     use a gateway that answers itself",
                     to.escape_debug()
                 ));
             }
-            status => return Err(format!("{} has no {cid}: {status}", self.url)),
+            status => return Err(format!("cannot be fetched: {url} has no {cid}: {status}")),
         }
         let mut block = Vec::new();
         while let Some(bytes) = answer.chunk().await.map_err(failed)? {
@@ -76,8 +79,8 @@ impl<'a> Gateway<'a> {
             block.extend_from_slice(&bytes);
             if block.len() > MAX_BLOCK {
                 return Err(format!(
-                    "{} gives more than {MAX_BLOCK} bytes for {cid}, and no block is larger",
-                    self.url
+                    "cannot be fetched: {url} gives more than {MAX_BLOCK} bytes for {cid}, \
+                     and no block is larger"
                 ));
             }
         }

@@ -158,6 +158,7 @@ struct Waiting {
 }
 
 impl Fetching<'_> {
+    /// The node of a CID; the error ends a sentence about what it is part of.
     async fn node(&mut self, cid: &Cid) -> Result<Node, String> {
         let block = self.gateway.block(cid, &mut self.budget).await?;
         Node::read(cid, block)
@@ -169,7 +170,8 @@ impl Fetching<'_> {
             let mut shards = vec![(root, 0)];
             let mut found = None;
             while let (Some((cid, level)), None) = (shards.pop(), found) {
-                let node = self.node(&cid).await?;
+                let node = self.node(&cid).await;
+                let node = node.map_err(|why| format!("the folder of \"{part}\" {why}"))?;
                 for entry in node.entries(level > 0)? {
                     match entry.name {
                         None => shards.push((entry.cid, unixfs::deeper(level)?)),

@@ -89,13 +89,13 @@ impl Node {
             }),
             DAG_PB => Self::decode(cid, &block),
             other => Err(format!(
-                "{cid} is in codec {other:#x}, which is neither a file nor a folder"
+                "is {cid}, of codec {other:#x}, which is neither a file nor a folder"
             )),
         }
     }
 
     fn decode(cid: &Cid, block: &[u8]) -> Result<Self, String> {
-        let bad = |why: &dyn std::fmt::Display| format!("{cid} is no UnixFS: {why}");
+        let bad = |why: &dyn std::fmt::Display| format!("is no UnixFS in {cid}: {why}");
         let node = PbNode::decode(block).map_err(|error| bad(&error))?;
         if node.links.len() > MAX_LINKS {
             return Err(bad(&format!("it has more than {MAX_LINKS} links")));
