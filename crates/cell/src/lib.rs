@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 
 mod account;
+mod async_link;
 mod backlog;
 mod call;
 mod cells;

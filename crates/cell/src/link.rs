@@ -1,14 +1,16 @@
-//! The link of a cell: two pipes, of which the guest finds its ends as WASI streams.
+//! The link of a cell: two pipes, of which the guest finds its ends as streams: of
+//! WASI 0.2 here, of the component model in [`async_link`].
 //!
-//! Invariant: an instance has one link, which it can take once; what it does not
-//! take is closed with it.
+//! Invariant: an instance has one link, which it can take once, from either
+//! interface; what it does not take is closed with it.
 
 use vesicle_engine::State;
 use vesicle_pool::{Interface, InterfaceName, Provider, Result};
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
-use crate::pipe::{Reader, Writer, pipe};
+use crate::async_link;
+use crate::pipe::{Gauge, Reader, Writer, pipe};
 
 mod bindings {
     #![allow(missing_docs, reason = "generated; the interface documents itself")]
@@ -26,7 +28,7 @@ mod bindings {
 
 use bindings::vesicle::cell::streams::{self, LinkError};
 
-/// The one interface that is behind it.
+/// The interface for guests of WASI 0.2.
 const NAME: &str = "vesicle:cell/streams@0.1.0";
 
 /// The guest's end, as its store has it.
@@ -35,8 +37,10 @@ struct End(Option<Connection>);
 
 /// The guest's end, as the guest has it.
 pub struct Connection {
-    input: Option<Reader>,
-    output: Option<Writer>,
+    pub(crate) input: Option<Reader>,
+    pub(crate) output: Option<Writer>,
+    /// Looks at what the guest writes.
+    pub(crate) written: Gauge,
 }
 
 /// The host's end.
@@ -55,6 +59,7 @@ impl Link {
         let (output, from_guest) = pipe();
         state.extensions.insert(End(Some(Connection {
             input: Some(input),
+            written: output.gauge(),
             output: Some(output),
         })));
         Self {
@@ -73,17 +78,19 @@ impl Provider for Links {
     }
 
     fn interfaces(&self) -> Vec<Interface> {
-        let name: InterfaceName = match NAME.parse() {
-            Ok(name) => name,
-            Err(_) => return Vec::new(),
-        };
-        vec![Interface {
+        let names = [NAME, async_link::NAME].into_iter();
+        let names = names.filter_map(|name| name.parse().ok());
+        let interface = |name| Interface {
             name,
             structure: None,
-        }]
+        };
+        names.map(interface).collect()
     }
 
-    fn link(&self, _: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    fn link(&self, name: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        if name.to_string() == async_link::NAME {
+            return async_link::link(linker);
+        }
         streams::add_to_linker::<_, Answers>(linker, |state| Guest(state))
     }
 
@@ -93,19 +100,26 @@ impl Provider for Links {
 }
 
 /// What answers the guest's calls.
-struct Guest<'a>(&'a mut State);
+pub(crate) struct Guest<'a>(pub &'a mut State);
 
 /// Says what answers.
-struct Answers;
+pub(crate) struct Answers;
 
 impl HasData for Answers {
     type Data<'a> = Guest<'a>;
 }
 
+impl Guest<'_> {
+    /// The guest's end, for the first who takes it.
+    pub fn take(&mut self) -> Option<Connection> {
+        let end = self.0.extensions.get_mut::<End>();
+        end.and_then(|end| end.0.take())
+    }
+}
+
 impl streams::Host for Guest<'_> {
     fn create_connection(&mut self) -> wasmtime::Result<Result<Resource<Connection>, LinkError>> {
-        let end = self.0.extensions.get_mut::<End>();
-        let Some(connection) = end.and_then(|end| end.0.take()) else {
+        let Some(connection) = self.take() else {
             return Ok(Err(LinkError::Taken));
         };
         Ok(Ok(self.0.table.push(connection)?))

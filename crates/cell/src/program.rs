@@ -8,15 +8,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vesicle_pool::wasi::{Grants, Wasi};
-use vesicle_pool::{Admission, Audit, Pool, Provider, Token, Wired};
+use vesicle_pool::{Admission, Audit, Pool, Provider, Surface, Token, Wired};
 
 use crate::link::Links;
 use crate::{Error, Result};
 
 /// Bytes of components that are remembered.
 const REMEMBERED: usize = 256 << 20;
-/// The interface that a program exports, without its patch version.
-const RUN: &str = "wasi:cli/run@0.2";
+/// The interfaces of which a program exports one, without their patch versions.
+const RUNS: [&str; 2] = ["wasi:cli/run@0.2", "wasi:cli/run@0.3"];
 /// Bytes that an instance of the dense pool may have.
 const DENSE: u64 = 64 << 20;
 
@@ -115,13 +115,20 @@ impl Programs {
         audit: Audit,
     ) -> Result<Program> {
         let invalid = |error: vesicle_pool::Error| Error::Invalid(error.to_string());
+        // Each dense pool takes a good part of the mappings that a host may have, so
+        // there is none for those that wait by themselves.
+        let admission = Admission {
+            dense: admission.dense && !Surface::read(bytes).map_err(invalid)?.waits(),
+            ..admission
+        };
         let app = self.pool.admit_as("the component", bytes, admission);
         let app = app.map_err(invalid)?;
         let exports = app.surface().exports.keys();
         let run = exports.into_iter().find(|name| is_run(name)).cloned();
         let run = run.ok_or_else(|| {
             Error::Invalid(format!(
-                "the component cannot be run: it does not export {RUN}; it has to be a command"
+                "the component cannot be run: it exports neither {} nor {}; it has to be a command",
+                RUNS[0], RUNS[1]
             ))
         })?;
         let mut tokens = Token::of(Wasi::new("the cell", grants, audit));
@@ -132,5 +139,6 @@ impl Programs {
 }
 
 fn is_run(name: &str) -> bool {
-    name.starts_with(RUN) && name[RUN.len()..].starts_with('.')
+    let patch = |run: &str| name.strip_prefix(run)?.strip_prefix('.');
+    RUNS.into_iter().any(|run| patch(run).is_some())
 }

@@ -9,6 +9,7 @@ use capnp::message::ReaderOptions;
 use capnp_rpc::rpc_twoparty_capnp::Side;
 use capnp_rpc::twoparty::VatNetwork;
 use capnp_rpc::{Disconnector, RpcSystem};
+use futures::io::{AsyncRead, AsyncWrite};
 use vesicle_protocol::cell_capnp::session;
 use vesicle_protocol::membrane_capnp::{membrane, signer};
 
@@ -42,6 +43,10 @@ thread_local! {
 
 /// Whether the host has not read what was written for it.
 pub(crate) fn output_is_stuck() -> bool {
+    #[cfg(feature = "wasip3")]
+    if crate::component::is_running() {
+        return crate::component::output_is_stuck();
+    }
     OUTPUT.with_borrow(|output| output.as_ref().is_some_and(Output::is_stuck))
 }
 
@@ -115,13 +120,22 @@ fn start(
     let ended = block_on(async move {
         let (connection, cell, goodbye) = connect(exported)?;
         let ended = main(cell).await;
-        // What was said last is still sent, if the host takes it.
-        let _ = within(GOODBYE, "the end of the link", async { Ok(goodbye.await?) }).await;
+        see_off(goodbye).await;
         drop(connection);
         ended
     });
     OUTPUT.take();
-    match ended.unwrap_or(Err(Error::NothingToWaitFor)) {
+    report(ended.unwrap_or(Err(Error::NothingToWaitFor)))
+}
+
+/// Has what was said last still sent, if the host takes it.
+pub(crate) async fn see_off(goodbye: Disconnector<Side>) {
+    let _ = within(GOODBYE, "the end of the link", async { Ok(goodbye.await?) }).await;
+}
+
+/// Tells how a program has ended.
+pub(crate) fn report(ended: Result<()>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -135,6 +149,16 @@ fn connect(exported: Option<Client>) -> Result<(Connection, Cell, Disconnector<S
     let input = Input::new(connection.input().map_err(|_| Error::NoLink)?);
     let output = Output::new(connection.output().map_err(|_| Error::NoLink)?);
     OUTPUT.set(Some(output.clone()));
+    let (cell, goodbye) = join(input, output, exported);
+    Ok((connection, cell, goodbye))
+}
+
+/// Joins the two halves of the link with what drives it.
+pub(crate) fn join(
+    input: impl AsyncRead + Unpin + 'static,
+    output: impl AsyncWrite + Unpin + 'static,
+    exported: Option<Client>,
+) -> (Cell, Disconnector<Side>) {
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(LARGEST_MESSAGE));
     let network = VatNetwork::new(input, output, Side::Client, options);
@@ -145,5 +169,5 @@ fn connect(exported: Option<Client>) -> Result<(Connection, Cell, Disconnector<S
         // Who waits for an answer is told by the answer's own error.
         let _ = rpc.await;
     });
-    Ok((connection, Cell { bootstrap }, goodbye))
+    (Cell { bootstrap }, goodbye)
 }

@@ -24,12 +24,17 @@
 //! long lets the link have its turn with [`yield_now`]. Who will not wait for ever
 //! says so with [`within`].
 //!
+//! A program of WASI 0.3 does the same and begins in another way, as the module
+//! `component` says; it is there with the feature `wasip3`.
+//!
 //! Invariants: a program that waits costs nothing; when [`run`] returns, nothing is
 //! left of the link.
 #![deny(missing_docs)]
 
 mod cell;
 mod command;
+#[cfg(feature = "wasip3")]
+pub mod component;
 mod error;
 mod membrane;
 mod process;
@@ -41,6 +46,9 @@ mod time;
 pub use capnp;
 pub use capnp_rpc;
 pub use vesicle_protocol as protocol;
+#[cfg(feature = "wasip3")]
+#[doc(hidden)]
+pub use wasip3;
 
 pub use cell::{Cell, exit, run, serve};
 pub use command::{Budget, Command};

@@ -134,6 +134,10 @@ pub(crate) fn block_on<T: 'static>(main: impl Future<Output = T> + 'static) -> O
 
 /// Runs a task beside the others, to its end or that of the program.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    #[cfg(feature = "wasip3")]
+    if crate::component::is_running() {
+        return crate::component::spawn(task);
+    }
     let spawner = REACTOR.with(|it| it.spawner.borrow().clone());
     // Outside of `run` there is nothing that could run it.
     if let Some(spawner) = spawner {
@@ -152,6 +156,12 @@ pub async fn yield_now() {
         fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
             if std::mem::replace(&mut self.0, true) {
                 return Poll::Ready(());
+            }
+            #[cfg(feature = "wasip3")]
+            if crate::component::is_running() {
+                // Its next turn is after the host's.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
             REACTOR.with(|it| it.yielded.borrow_mut().push(context.waker().clone()));
             Poll::Pending

@@ -12,6 +12,10 @@ use crate::{Error, Result};
 
 /// Waits for a while.
 pub async fn sleep(duration: Duration) {
+    #[cfg(feature = "wasip3")]
+    if let Some(slept) = crate::component::sleep(duration) {
+        return slept.await;
+    }
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let timer = Source::new(subscribe_duration(nanoseconds));
     poll_fn(|context| timer.poll_ready(context)).await;
