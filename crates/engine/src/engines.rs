@@ -105,11 +105,18 @@ impl Engines {
         if let Some(engine) = built.get(&kind) {
             return Ok(engine.clone());
         }
-        let mut settings = settings(kind);
-        if self.inner.config.perf_map {
-            settings.profiler(ProfilingStrategy::PerfMap);
-        }
-        let engine = Engine::new(&settings).map_err(|e| Error::Setup(format!("{e:#}")))?;
+        let with = |reserved| {
+            let mut settings = settings(kind, reserved);
+            if self.inner.config.perf_map {
+                settings.profiler(ProfilingStrategy::PerfMap);
+            }
+            Engine::new(&settings)
+        };
+        let engine = match kind.allocation {
+            Allocation::Dense => with(WHOLE).or_else(|_| with(LARGEST)),
+            Allocation::OnDemand => with(WHOLE),
+        };
+        let engine = engine.map_err(|e| Error::Setup(format!("{e:#}")))?;
         self.inner.ticker.add(engine.weak());
         built.insert(kind, engine.clone());
         Ok(engine)
@@ -155,7 +162,15 @@ impl Engines {
     }
 }
 
-fn settings(kind: Kind) -> wasmtime::Config {
+/// Bytes of addresses for a memory within which all that code can reach lies, so
+/// that it is compiled without checks. Ten thousand of them take 40 TiB of the 128
+/// that a process mostly has.
+const WHOLE: u64 = 4 << 30;
+/// Bytes that a memory of the dense pool may have: with no more addresses than that
+/// for each, code checks what it reaches for.
+const LARGEST: u64 = 64 << 20;
+
+fn settings(kind: Kind, reserved: u64) -> wasmtime::Config {
     let mut config = wasmtime::Config::new();
     config
         .epoch_interruption(true)
@@ -167,7 +182,7 @@ fn settings(kind: Kind) -> wasmtime::Config {
     match kind.allocation {
         Allocation::Dense => {
             config
-                .memory_reservation(64 << 20)
+                .memory_reservation(reserved)
                 .memory_guard_size(64 << 10)
                 .allocation_strategy(InstanceAllocationStrategy::Pooling(dense()));
         }
@@ -190,7 +205,7 @@ fn dense() -> PoolingAllocationConfig {
         .max_memories_per_component(4)
         .max_tables_per_component(16)
         .max_core_instances_per_component(64)
-        .max_memory_size(64 << 20)
+        .max_memory_size(LARGEST as usize)
         .linear_memory_keep_resident(64 << 10);
     pool
 }

@@ -169,3 +169,30 @@ async fn fuel_runs_out_where_it_is_metered() {
     assert!(matches!(done, Err(Error::Fuel)), "{done:?}");
     run_as(metered, "nop", budget).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_small_guest_that_reaches_beyond_its_memory_traps() {
+    for at in ["0x10000", "0x7fffffff", "0xfffffffc"] {
+        let body = format!("(drop (i32.load offset=0xffff (i32.const {at})))");
+        match run_as(Kind::CALL, &body, Budget::default()).await {
+            Err(Error::Trap(trap)) => {
+                assert!(trap.reason.contains("out of bounds"), "{}", trap.reason);
+            }
+            other => panic!("{at}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn where_a_process_has_few_addresses_small_guests_are_no_less_confined() {
+    // One and a half TiB, where memories that need no checks take forty.
+    let limited = "ulimit -v 1610612736 && exec \"$0\" a_small_guest";
+    let output = std::process::Command::new("sh")
+        .args(["-c", limited])
+        .arg(std::env::current_exe().unwrap())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("1 passed"), "{printed}");
+}
