@@ -36,20 +36,34 @@ struct Exported {
   capability @0 :Capability;
 }
 
-# Starts processes.
+# Starts processes of components that export wasi:cli/run.
 interface Executor {
-  # Starts a component that exports wasi:cli/run. On its link it finds `bootstrap`, and
-  # nothing else; without one a membrane that gives the session of whoever started it.
-  runBytes @0 (
-    wasm :Data,
-    arguments :List(Text),
-    environment :List(Variable),
-    bootstrap :Capability,
-    budget :Budget
-  ) -> Outcome(Process);
+  # Starts a component.
+  runBytes @0 (wasm :Data, launch :Launch) -> Outcome(Process);
 
   # "Echo: " and the text.
   echo @1 (text :Text) -> Outcome(Text);
+
+  # Makes a component ready to be started any number of times: its bytes cross the link
+  # once. They count as memory of whoever holds the program.
+  load @2 (wasm :Data) -> Outcome(Program);
+}
+
+# A component that is ready to be started.
+interface Program {
+  start @0 (launch :Launch) -> Outcome(Process);
+}
+
+# What a process is started with.
+struct Launch {
+  # The first is the program's name.
+  arguments @0 :List(Text);
+  environment @1 :List(Variable);
+
+  # What it finds on its link, and nothing else; without one a membrane that gives the
+  # session of whoever started it.
+  bootstrap @2 :Capability;
+  budget @3 :Budget;
 }
 
 struct Variable {

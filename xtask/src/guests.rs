@@ -59,6 +59,26 @@ pub fn build(workspace: &Path, target: &Path) -> Result<Built> {
     Ok(built)
 }
 
+/// Builds one component of the tests as those are that users have.
+pub fn build_as_shipped(workspace: &Path, package: &str) -> Result<PathBuf> {
+    let mut build = cargo(workspace);
+    build.args([
+        "build",
+        "--profile",
+        "shipped",
+        "--locked",
+        "--target",
+        TARGET,
+    ]);
+    let target = workspace.join("target");
+    build
+        .args(["--package", package, "--target-dir"])
+        .arg(&target);
+    command::run(&mut build)?;
+    let folder = target.join(TARGET).join("shipped");
+    Ok(folder.join(format!("{package}.wasm")))
+}
+
 /// Copies components to a folder, and removes others from it.
 pub fn install(components: &Components, folder: &Path) -> Result<()> {
     files::make_folder(folder)?;

@@ -22,7 +22,7 @@ use crate::network::vat::Neighbours;
 use crate::output::Output;
 use crate::pipe::{Reader, Writer};
 use crate::process::{Process, Start};
-use crate::program::{Program, Programs};
+use crate::program::{Component, Program, Programs};
 use crate::rpc::{Context, Outside};
 use crate::stdio::Passing;
 use crate::{Error, Exit, Result};
@@ -172,10 +172,11 @@ impl Cells {
         } = command;
         let account = account.unwrap_or_else(|| Account::new(&limits));
         let account = account.grant(Share::default())?;
+        let component = Component::new(&wasm);
         let program = match grants == Grants::default() {
             // Nothing tells it from any other cell of the same bytes.
-            true => shared.program(&wasm, &account).await?,
-            false => shared.program_with(wasm, &account, grants).await?,
+            true => shared.program(&component, &account).await?,
+            false => shared.program_with(component, &account, grants).await?,
         };
         let kill = CancellationToken::new();
         let (outlets, passed) = stdio.outlets();
@@ -281,26 +282,42 @@ impl Shared {
         format!("{parent}/{number}")
     }
 
-    /// The program of some bytes, compiled if it is not known.
+    /// The program of a component, compiled if it is not known.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`].
-    pub async fn program(self: &Arc<Self>, wasm: &[u8], account: &Account) -> Result<Arc<Program>> {
+    pub async fn program(
+        self: &Arc<Self>,
+        component: &Component,
+        account: &Account,
+    ) -> Result<Arc<Program>> {
         let admission = Programs::admission(account.fuel().is_some(), account.budget().memory);
-        if let Some(known) = self.programs.known(wasm, admission) {
+        if let Some(known) = self.programs.known(component, admission) {
             return Ok(known);
         }
-        let (shared, wasm) = (Arc::clone(self), wasm.to_vec());
-        let made = tokio::task::spawn_blocking(move || shared.programs.make(&wasm, admission));
+        let (shared, component) = (Arc::clone(self), component.clone());
+        let made = tokio::task::spawn_blocking(move || shared.programs.make(component, admission));
         made.await
             .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?
     }
 
-    /// The same for one that may reach more than its link.
+    /// A component that is ready to be started on an account, without being compiled
+    /// or looked for at length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`].
+    pub async fn ready(self: &Arc<Self>, wasm: &[u8], account: &Account) -> Result<Component> {
+        let component = Component::new(wasm);
+        self.program(&component, account).await?;
+        Ok(self.programs.same(component))
+    }
+
+    /// The program of one that may reach more than its link.
     async fn program_with(
         self: &Arc<Self>,
-        wasm: Vec<u8>,
+        component: Component,
         account: &Account,
         grants: Grants,
     ) -> Result<Arc<Program>> {
@@ -309,7 +326,7 @@ impl Shared {
         let made = tokio::task::spawn_blocking(move || {
             let program = shared
                 .programs
-                .with(&wasm, admission, grants, Audit::default());
+                .with(&component, admission, grants, Audit::default());
             program.map(Arc::new)
         });
         made.await

@@ -20,6 +20,20 @@ const RUNS: [&str; 2] = ["wasi:cli/run@0.2", "wasi:cli/run@0.3"];
 /// Bytes that an instance of the dense pool may have.
 const DENSE: u64 = 64 << 20;
 
+/// The bytes of a component. Cloning shares them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Component(Arc<[u8]>);
+
+impl Component {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self == other
+    }
+}
+
 /// A component that can be run as a process.
 pub struct Program {
     wired: Wired,
@@ -34,7 +48,7 @@ pub(crate) struct Programs {
 }
 
 struct Known {
-    bytes: Arc<[u8]>,
+    component: Component,
     admission: Admission,
     program: Arc<Program>,
 }
@@ -71,10 +85,10 @@ impl Programs {
         }
     }
 
-    /// The program of these bytes, if there is one.
-    pub fn known(&self, bytes: &[u8], admission: Admission) -> Option<Arc<Program>> {
+    /// The program of a component, if there is one.
+    pub fn known(&self, component: &Component, admission: Admission) -> Option<Arc<Program>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |it: &Known| it.admission == admission && *it.bytes == *bytes;
+        let is_it = |it: &Known| it.admission == admission && it.component.is(component);
         let at = known.iter().rposition(is_it)?;
         let found = known.remove(at)?;
         let program = Arc::clone(&found.program);
@@ -82,21 +96,30 @@ impl Programs {
         Some(program)
     }
 
-    /// Makes the program of these bytes, which takes the compiler's time.
+    /// The component as it is known, which is found without comparing bytes.
+    pub fn same(&self, component: Component) -> Component {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.iter().find(|it| it.component.is(&component));
+        found.map_or(component, |it| it.component.clone())
+    }
+
+    /// Makes the program of a component, which takes the compiler's time.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where it cannot be run.
-    pub fn make(&self, bytes: &[u8], admission: Admission) -> Result<Arc<Program>> {
-        let program = self.with(bytes, admission, Grants::default(), Audit::default())?;
+    pub fn make(&self, component: Component, admission: Admission) -> Result<Arc<Program>> {
+        let program = self.with(&component, admission, Grants::default(), Audit::default())?;
         let program = Arc::new(program);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.push_back(Known {
-            bytes: bytes.into(),
+            component,
             admission,
             program: Arc::clone(&program),
         });
-        while known.len() > 1 && known.iter().map(|it| it.bytes.len()).sum::<usize>() > REMEMBERED {
+        while known.len() > 1
+            && known.iter().map(|it| it.component.0.len()).sum::<usize>() > REMEMBERED
+        {
             known.pop_front();
         }
         Ok(program)
@@ -109,7 +132,7 @@ impl Programs {
     /// As [`Programs::make`].
     pub fn with(
         &self,
-        bytes: &[u8],
+        component: &Component,
         admission: Admission,
         grants: Grants,
         audit: Audit,
@@ -118,10 +141,10 @@ impl Programs {
         // Each dense pool takes a good part of the mappings that a host may have, so
         // there is none for those that wait by themselves.
         let admission = Admission {
-            dense: admission.dense && !Surface::read(bytes).map_err(invalid)?.waits(),
+            dense: admission.dense && !Surface::read(&component.0).map_err(invalid)?.waits(),
             ..admission
         };
-        let app = self.pool.admit_as("the component", bytes, admission);
+        let app = self.pool.admit_as("the component", &component.0, admission);
         let app = app.map_err(invalid)?;
         let exports = app.surface().exports.keys();
         let run = exports.into_iter().find(|name| is_run(name)).cloned();

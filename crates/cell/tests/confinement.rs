@@ -169,7 +169,8 @@ impl executor::Server for Wrapper {
         let mut request = self.inner.run_bytes_request();
         let mut passed = request.get();
         passed.set_wasm(params.get_wasm()?);
-        passed.set_arguments(params.get_arguments()?)?;
+        let mut passed = passed.init_launch();
+        passed.set_arguments(params.get_launch()?.get_arguments()?)?;
         let mut slot = passed.init_bootstrap();
         slot.set_as_capability(self.handed.hook.clone());
         let answer = request.send().promise.await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use capnp::capability::{Client, FromClientHook};
-use vesicle_protocol::cell_capnp::executor;
+use vesicle_protocol::cell_capnp::{executor, launch, program};
 
 use crate::{Process, Result, ok};
 
@@ -23,19 +23,31 @@ pub struct Budget {
 
 /// A component, and what it is started with.
 pub struct Command<'a> {
-    executor: executor::Client,
-    wasm: &'a [u8],
+    what: What<'a>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     bootstrap: Option<Client>,
     budget: Budget,
 }
 
+/// What is started.
+enum What<'a> {
+    Bytes(executor::Client, &'a [u8]),
+    Program(program::Client),
+}
+
 impl<'a> Command<'a> {
-    pub(crate) fn new(executor: executor::Client, wasm: &'a [u8]) -> Self {
+    pub(crate) fn of_bytes(executor: executor::Client, wasm: &'a [u8]) -> Self {
+        Self::new(What::Bytes(executor, wasm))
+    }
+
+    pub(crate) fn of_program(program: program::Client) -> Self {
+        Self::new(What::Program(program))
+    }
+
+    fn new(what: What<'a>) -> Self {
         Self {
-            executor,
-            wasm,
+            what,
             arguments: Vec::new(),
             environment: Vec::new(),
             bootstrap: None,
@@ -80,16 +92,32 @@ impl<'a> Command<'a> {
     /// run, [`Error::Exhausted`](crate::Error::Exhausted) where the program's own
     /// account is.
     pub async fn start(self) -> Result<Process> {
-        let mut request = self.executor.run_bytes_request();
-        let mut params = request.get();
-        params.set_wasm(self.wasm);
-        let mut arguments = params
+        let started = match &self.what {
+            What::Bytes(executor, wasm) => {
+                let mut request = executor.run_bytes_request();
+                request.get().set_wasm(wasm);
+                self.fill(request.get().init_launch());
+                let answer = request.send().promise.await?;
+                ok(answer.get()?)?
+            }
+            What::Program(program) => {
+                let mut request = program.start_request();
+                self.fill(request.get().init_launch());
+                let answer = request.send().promise.await?;
+                ok(answer.get()?)?
+            }
+        };
+        Ok(Process::new(started))
+    }
+
+    fn fill(&self, mut launch: launch::Builder<'_>) {
+        let mut arguments = launch
             .reborrow()
             .init_arguments(self.arguments.len() as u32);
         for (at, argument) in (0..).zip(&self.arguments) {
             arguments.set(at, argument);
         }
-        let mut environment = params
+        let mut environment = launch
             .reborrow()
             .init_environment(self.environment.len() as u32);
         for (at, (name, value)) in (0..).zip(&self.environment) {
@@ -97,17 +125,15 @@ impl<'a> Command<'a> {
             variable.set_name(name);
             variable.set_value(value);
         }
-        if let Some(bootstrap) = self.bootstrap {
-            let mut slot = params.reborrow().init_bootstrap();
-            slot.set_as_capability(bootstrap.hook);
+        if let Some(bootstrap) = &self.bootstrap {
+            let mut slot = launch.reborrow().init_bootstrap();
+            slot.set_as_capability(bootstrap.hook.clone());
         }
-        let mut budget = params.init_budget();
+        let mut budget = launch.init_budget();
         budget.set_fuel(self.budget.fuel.unwrap_or_default());
         budget.set_memory(self.budget.memory.unwrap_or_default());
         let time = self.budget.time.map_or(0, |time| time.as_millis().max(1));
         budget.set_milliseconds(u64::try_from(time).unwrap_or(u64::MAX));
         budget.set_processes(self.budget.processes.unwrap_or_default());
-        let answer = request.send().promise.await?;
-        Ok(Process::new(ok(answer.get()?)?))
     }
 }

@@ -4,7 +4,7 @@ use capnp::capability::FromClientHook;
 use vesicle_protocol::cell_capnp::{executor, host, session};
 use vesicle_protocol::membrane_capnp::{graft, membrane};
 
-use crate::{Command, Result, ok};
+use crate::{Command, Program, Result, ok};
 
 /// A session. All that came with it ends with its epoch.
 #[derive(Clone)]
@@ -93,7 +93,22 @@ impl Session {
     /// A component to be started as a process.
     #[must_use]
     pub fn command<'a>(&self, wasm: &'a [u8]) -> Command<'a> {
-        Command::new(self.executor.clone(), wasm)
+        Command::of_bytes(self.executor.clone(), wasm)
+    }
+
+    /// Gives the host a component that is to be started more than once. Its bytes
+    /// count as memory of this program for as long as somebody holds it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`](crate::Error::Invalid) where it is no component that can be
+    /// run, [`Error::Exhausted`](crate::Error::Exhausted) where there is too little
+    /// memory left for it.
+    pub async fn load(&self, wasm: &[u8]) -> Result<Program> {
+        let mut request = self.executor.load_request();
+        request.get().set_wasm(wasm);
+        let answer = request.send().promise.await?;
+        Ok(Program::new(ok(answer.get()?)?))
     }
 }
 

@@ -175,7 +175,10 @@ async fn calls(runs: u32) {
                 0 => vec![],
                 _ => vec!["deeper", deep.as_str()],
             };
-            words.extend(["flight", times.as_str(), at_once_word.as_str()]);
+            words.extend(match at_once {
+                1 => vec!["echo", times.as_str()],
+                _ => vec!["flight", times.as_str(), at_once_word.as_str()],
+            });
             let mut samples = Samples {
                 case,
                 baseline: NATIVE,
@@ -183,7 +186,10 @@ async fn calls(runs: u32) {
             };
             for run in 0..=runs {
                 let subject = measured(&cells, &words).await;
-                let other = native::echo(TIMES, at_once).await;
+                let other = match at_once {
+                    1 => native::echo(TIMES).await,
+                    _ => native::flight(TIMES, at_once).await,
+                };
                 if run > 0 {
                     samples.pairs.push((subject, other));
                 }

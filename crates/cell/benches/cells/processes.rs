@@ -17,16 +17,18 @@ const WATCHED: Duration = Duration::from_secs(2);
 
 /// Measures all cases.
 pub async fn measure(runs: u32) {
-    warm(runs).await;
+    let case = "a process started and waited for, warm";
+    warm(runs, case, "spawn").await;
+    let case = "the same, its bytes sent each time";
+    warm(runs, case, "spawn-bytes").await;
     cold(runs).await;
     revoked(runs).await;
     idle().await;
 }
 
 /// A process that a cell starts and waits for, over an instance that runs the same.
-async fn warm(runs: u32) {
+async fn warm(runs: u32, case: &str, word: &str) {
     const TIMES: usize = 500;
-    let case = "a process started and waited for, warm";
     if !is_wanted(case) {
         return;
     }
@@ -37,7 +39,7 @@ async fn warm(runs: u32) {
         pairs: Vec::new(),
     };
     for run in 0..=runs {
-        let subject = measured(&cells, &["spawn", &TIMES.to_string()]).await;
+        let subject = measured(&cells, &[word, &TIMES.to_string()]).await;
         let mut each = Vec::new();
         for _ in 0..TIMES {
             let began = Instant::now();

@@ -6,34 +6,61 @@ use std::time::Duration;
 use capnp::capability::Client;
 use vesicle_membrane::Seal;
 use vesicle_pool::wasi::Launch;
-use vesicle_protocol::cell_capnp::{budget, executor};
+use vesicle_protocol::cell_capnp::{budget, executor, launch, process, program};
+use vesicle_protocol::outcome_capnp::Resource;
 
 use super::process::Process as Served;
+use super::program::Program;
 use super::{Context, sealed};
 use crate::account::Share;
 use crate::process::{Process, Start};
+use crate::program::Component;
 use crate::{Error, Result};
 
 /// Bytes that arguments and variables may have together.
 const LARGEST_WORDS: usize = 1 << 20;
 
 /// Starts processes for a session, on the account of whoever has the session.
+#[derive(Clone)]
 pub(super) struct Executor {
     pub context: Context,
     pub seal: Seal,
 }
 
 impl Executor {
+    /// Starts a process as it is asked to, and returns what answers for it.
+    pub async fn start(
+        &self,
+        component: &Component,
+        asked: capnp::Result<launch::Reader<'_>>,
+    ) -> Result<process::Client> {
+        let asked = asked.map_err(unreadable)?;
+        let bootstrap = match asked.has_bootstrap() {
+            true => {
+                let hook = asked.get_bootstrap().get_as_capability();
+                Some(Client::new(hook.map_err(unreadable)?))
+            }
+            false => None,
+        };
+        let process = self
+            .spawn(component, launch(asked)?, bootstrap, share(asked)?)
+            .await?;
+        Ok(capnp_rpc::new_client(Served {
+            process,
+            seal: self.seal.clone(),
+        }))
+    }
+
     async fn spawn(
         &self,
-        wasm: &[u8],
+        component: &Component,
         launch: Launch,
         bootstrap: Option<Client>,
         share: Share,
     ) -> Result<Rc<Process>> {
         let Context { shared, owner, .. } = &self.context;
         let account = owner.account()?.grant(share)?;
-        let program = shared.program(wasm, &account).await?;
+        let program = shared.program(component, &account).await?;
         // Starting may have waited for the compiler.
         self.seal.check().map_err(|_| Error::stale(&self.seal))?;
         owner.account()?;
@@ -64,6 +91,24 @@ impl Executor {
         });
         Ok(process)
     }
+
+    /// Makes a component ready that its owner pays for with memory.
+    async fn make_ready(&self, wasm: &[u8]) -> Result<Program> {
+        let Context { shared, owner, .. } = &self.context;
+        let account = owner.account()?;
+        let size = wasm.len() as u64;
+        let held = account.bytes().grant(size);
+        if held.amounts().left < size {
+            let reason = format!("a program of {size} bytes is more than is left");
+            let what = Resource::Memory;
+            return Err(Error::Exhausted { what, reason });
+        }
+        Ok(Program {
+            executor: self.clone(),
+            component: shared.ready(wasm, &account).await?,
+            _held: held,
+        })
+    }
 }
 
 impl executor::Server for Executor {
@@ -73,25 +118,31 @@ impl executor::Server for Executor {
         mut results: executor::RunBytesResults,
     ) -> Result<(), capnp::Error> {
         let params = params.get()?;
-        let bootstrap = match params.has_bootstrap() {
-            true => Some(Client::new(params.get_bootstrap().get_as_capability()?)),
-            false => None,
-        };
-        let spawned = async {
-            let launch = launch(params)?;
-            let share = share(params)?;
+        let started = async {
             let wasm = params.get_wasm().map_err(unreadable)?;
-            self.spawn(wasm, launch, bootstrap, share).await
+            self.start(&Component::new(wasm), params.get_launch()).await
         };
-        match sealed(&self.seal, spawned).await {
-            Ok(process) => {
-                let served = Served {
-                    process,
-                    seal: self.seal.clone(),
-                };
-                let served: vesicle_protocol::cell_capnp::process::Client =
-                    capnp_rpc::new_client(served);
-                results.get().set_ok(served)?;
+        match sealed(&self.seal, started).await {
+            Ok(process) => results.get().set_ok(process)?,
+            Err(error) => error.tell(results.get()),
+        }
+        Ok(())
+    }
+
+    async fn load(
+        self: Rc<Self>,
+        params: executor::LoadParams,
+        mut results: executor::LoadResults,
+    ) -> Result<(), capnp::Error> {
+        let params = params.get()?;
+        let loaded = async {
+            let wasm = params.get_wasm().map_err(unreadable)?;
+            self.make_ready(wasm).await
+        };
+        match sealed(&self.seal, loaded).await {
+            Ok(program) => {
+                let program: program::Client = capnp_rpc::new_client(program);
+                results.get().set_ok(program)?;
             }
             Err(error) => error.tell(results.get()),
         }
@@ -112,7 +163,7 @@ impl executor::Server for Executor {
     }
 }
 
-fn launch(params: executor::run_bytes_params::Reader<'_>) -> Result<Launch> {
+fn launch(params: launch::Reader<'_>) -> Result<Launch> {
     let mut arguments = Vec::new();
     let mut bytes = 0;
     let mut word = |text: capnp::Result<capnp::text::Reader<'_>>| -> Result<String> {
@@ -142,7 +193,7 @@ fn launch(params: executor::run_bytes_params::Reader<'_>) -> Result<Launch> {
     Ok(Launch::new().arguments(arguments).environment(variables))
 }
 
-fn share(params: executor::run_bytes_params::Reader<'_>) -> Result<Share> {
+fn share(params: launch::Reader<'_>) -> Result<Share> {
     let budget: budget::Reader<'_> = params.get_budget().map_err(unreadable)?;
     let milliseconds = budget.get_milliseconds();
     Ok(Share {

@@ -9,6 +9,7 @@ mod executor;
 mod host;
 mod outside;
 mod process;
+mod program;
 mod session;
 
 pub(crate) use outside::Outside;

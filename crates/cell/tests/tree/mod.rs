@@ -9,7 +9,9 @@ use std::time::Duration;
 use capnp::capability::{Client, FromClientHook};
 use capnp::traits::Owned;
 use vesicle_cell::{Command, Running};
-use vesicle_protocol::cell_capnp::{Trap, byte_stream, executor, exit, host, process, session};
+use vesicle_protocol::cell_capnp::{
+    Trap, byte_stream, executor, exit, host, launch, process, program, session,
+};
 use vesicle_protocol::membrane_capnp::membrane;
 use vesicle_protocol::outcome_capnp::{self, Resource, Side, outcome};
 
@@ -105,6 +107,10 @@ pub struct With {
     pub processes: u32,
 }
 
+/// A component that is ready to be started.
+#[derive(Clone)]
+pub struct Program(pub program::Client);
+
 /// A process that was started.
 #[derive(Clone)]
 pub struct Child(pub process::Client);
@@ -161,31 +167,53 @@ pub async fn start(
     with: With,
 ) -> Answer<Child> {
     let mut request = executor.run_bytes_request();
-    let mut params = request.get();
-    params.set_wasm(wasm);
-    let mut list = params.reborrow().init_arguments(arguments.len() as u32);
-    for (at, argument) in (0..).zip(arguments) {
-        list.set(at, argument);
-    }
-    let mut list = params
-        .reborrow()
-        .init_environment(with.environment.len() as u32);
-    for (at, (name, value)) in (0..).zip(&with.environment) {
-        let mut variable = list.reborrow().get(at);
-        variable.set_name(name);
-        variable.set_value(value);
-    }
-    if let Some(hand) = with.hand {
-        let mut slot = params.reborrow().init_bootstrap();
-        slot.set_as_capability(hand.hook);
-    }
-    let mut budget = params.init_budget();
-    budget.set_fuel(with.fuel);
-    budget.set_memory(with.memory);
-    budget.set_milliseconds(with.milliseconds);
-    budget.set_processes(with.processes);
+    request.get().set_wasm(wasm);
+    with.fill(request.get().init_launch(), arguments);
     let answer = request.send().promise.await?;
     Ok(Child(ok(answer.get()?)?))
+}
+
+/// Makes a component ready to be started.
+pub async fn load(executor: &executor::Client, wasm: &[u8]) -> Answer<Program> {
+    let mut request = executor.load_request();
+    request.get().set_wasm(wasm);
+    let answer = request.send().promise.await?;
+    Ok(Program(ok(answer.get()?)?))
+}
+
+impl With {
+    fn fill(self, mut launch: launch::Builder<'_>, arguments: &[&str]) {
+        let mut list = launch.reborrow().init_arguments(arguments.len() as u32);
+        for (at, argument) in (0..).zip(arguments) {
+            list.set(at, argument);
+        }
+        let mut list = launch
+            .reborrow()
+            .init_environment(self.environment.len() as u32);
+        for (at, (name, value)) in (0..).zip(&self.environment) {
+            let mut variable = list.reborrow().get(at);
+            variable.set_name(name);
+            variable.set_value(value);
+        }
+        if let Some(hand) = self.hand {
+            let mut slot = launch.reborrow().init_bootstrap();
+            slot.set_as_capability(hand.hook);
+        }
+        let mut budget = launch.init_budget();
+        budget.set_fuel(self.fuel);
+        budget.set_memory(self.memory);
+        budget.set_milliseconds(self.milliseconds);
+        budget.set_processes(self.processes);
+    }
+}
+
+impl Program {
+    pub async fn start(&self, arguments: &[&str], with: With) -> Answer<Child> {
+        let mut request = self.0.start_request();
+        with.fill(request.get().init_launch(), arguments);
+        let answer = request.send().promise.await?;
+        Ok(Child(ok(answer.get()?)?))
+    }
 }
 
 impl Child {

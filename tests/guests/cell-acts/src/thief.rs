@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use vesicle_cell_sdk::capnp::capability::{Client, FromClientHook};
 use vesicle_cell_sdk::protocol::cell_capnp::session;
-use vesicle_cell_sdk::protocol::cell_capnp::{byte_stream, executor, host, process};
+use vesicle_cell_sdk::protocol::cell_capnp::{byte_stream, executor, host, process, program};
 use vesicle_cell_sdk::protocol::membrane_capnp::{epochs, membrane};
 use vesicle_cell_sdk::{Cell, Result, run};
 
@@ -167,6 +167,7 @@ async fn every(name: &str, tries: &mut Tries, client: &Client, expected: &[&str]
     let hosts: host::Client = cast(client).cast_to();
     let executors: executor::Client = cast(client).cast_to();
     let processes: process::Client = cast(client).cast_to();
+    let programs: program::Client = cast(client).cast_to();
     let streams: byte_stream::Client = cast(client).cast_to();
     let advancing: epochs::Client = cast(client).cast_to();
     let membranes: membrane::Client<session::Owned> = cast(client).cast_to();
@@ -182,6 +183,7 @@ async fn every(name: &str, tries: &mut Tries, client: &Client, expected: &[&str]
     try_call!("addresses", hosts.addresses_request());
     try_call!("peers", hosts.peers_request());
     try_call!("echo", executors.echo_request());
+    try_call!("start", programs.start_request());
     try_call!("wait", processes.wait_request());
     try_call!("kill", processes.kill_request());
     try_call!("exported", processes.exported_request());

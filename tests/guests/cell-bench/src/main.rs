@@ -2,7 +2,7 @@
 //! the slowest hundredth, and of all together.
 //!
 //! What it does is its first argument, how often the second: `echo`, `flight` with
-//! how many at a time, `stream` with MiB, `spawn`, `nothing`, `swallow`, `idle`,
+//! how many at a time, `stream` with MiB, `spawn`, `spawn-bytes`, `nothing`, `swallow`, `idle`,
 //! `until-revoked`. Before it there may be `deeper` and a depth: then it has
 //! itself started so deep, with what it is told to do.
 
@@ -31,10 +31,11 @@ fn main() -> ExitCode {
         };
         match words[0] {
             "deeper" => return deeper(&session, number(1)?, &words[2..]).await,
-            "echo" => echo(&session, number(1)?, 1).await?,
-            "flight" => echo(&session, number(1)?, number(2)?).await?,
+            "echo" => echo(&session, number(1)?).await?,
+            "flight" => flight(&session, number(1)?, number(2)?).await?,
             "stream" => stream(&session, number(1)?).await?,
-            "spawn" => spawn(&session, number(1)?).await?,
+            "spawn" => spawn(&session, number(1)?, true).await?,
+            "spawn-bytes" => spawn(&session, number(1)?, false).await?,
             "idle" => futures::future::pending().await,
             "until-revoked" => until_revoked(&session).await?,
             other => return Err(Error::Other(format!("{other:?} cannot be done"))),
@@ -43,21 +44,35 @@ fn main() -> ExitCode {
     })
 }
 
+/// Asks so often, one after the other.
+async fn echo(session: &Session, times: usize) -> Result<()> {
+    let mut each = Vec::with_capacity(times);
+    for _ in 0..times / 10 {
+        session.echo("12345678").await?;
+    }
+    let began = Instant::now();
+    let mut before = began;
+    for _ in 0..times {
+        session.echo("12345678").await?;
+        let now = Instant::now();
+        each.push((now - before).as_nanos());
+        before = now;
+    }
+    print(each, began);
+    Ok(())
+}
+
 /// Asks so often, so many at a time.
-async fn echo(session: &Session, times: usize, at_once: usize) -> Result<()> {
+async fn flight(session: &Session, times: usize, at_once: usize) -> Result<()> {
     let calls = |times: usize| {
-        stream::iter((0..times).map(|_| async {
-            let began = Instant::now();
-            session.echo("12345678").await?;
-            Ok::<_, Error>(began.elapsed().as_nanos())
-        }))
-        .buffer_unordered(at_once)
-        .try_collect::<Vec<_>>()
+        stream::iter((0..times).map(|_| session.echo("12345678")))
+            .buffer_unordered(at_once)
+            .try_for_each(async |_| Ok(()))
     };
     calls(times / 10).await?;
     let began = Instant::now();
-    let each = calls(times).await?;
-    print(each, began);
+    calls(times).await?;
+    print(vec![began.elapsed().as_nanos()], began);
     Ok(())
 }
 
@@ -93,14 +108,20 @@ fn swallow() -> ExitCode {
     }
 }
 
-/// Starts a child that does nothing, and waits for it, so often.
-async fn spawn(session: &Session, times: usize) -> Result<()> {
+/// Starts a child that does nothing, and waits for it, so often. Its bytes are sent
+/// once, or each time.
+async fn spawn(session: &Session, times: usize, is_sent_once: bool) -> Result<()> {
     let own = own()?;
+    let program = session.load(&own).await?;
     let mut each = Vec::new();
     let began = Instant::now();
     for _ in 0..times {
         let began = Instant::now();
-        let child = session.command(&own).argument("child").argument("nothing");
+        let child = match is_sent_once {
+            true => program.command(),
+            false => session.command(&own),
+        };
+        let child = child.argument("child").argument("nothing");
         child.start().await?.wait().await?;
         each.push(began.elapsed().as_nanos());
     }
