@@ -102,8 +102,8 @@ async fn how_one_has_ended_is_told_exactly() {
 #[tokio::test]
 async fn what_it_may_use_ends_one_that_would_go_on() {
     let told = grown(lender(), async |session| {
-        let fuel = With {
-            fuel: 300_000_000,
+        let fuel = |fuel| With {
+            fuel,
             ..With::default()
         };
         let memory = With {
@@ -111,10 +111,17 @@ async fn what_it_may_use_ends_one_that_would_go_on() {
             ..With::default()
         };
         for (what, given, resource) in [
-            (&["spin"][..], fuel, Resource::Fuel),
+            (&["spin"][..], fuel(300_000_000), Resource::Fuel),
+            (&["echo-on"], fuel(30_000_000), Resource::Fuel),
             (&["spin"], milliseconds(500), Resource::Time),
             (&["sleep", "3600000"], milliseconds(500), Resource::Time),
             (&["deaf"], milliseconds(500), Resource::Time),
+            (&["echo-on"], milliseconds(500), Resource::Time),
+            (
+                &["serve-echo", "yielding"],
+                milliseconds(500),
+                Resource::Time,
+            ),
             (&["grow"], memory, Resource::Memory),
         ] {
             let arguments = [&["child"][..], what].concat();

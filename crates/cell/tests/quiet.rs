@@ -7,7 +7,7 @@ mod tree;
 
 use std::time::Duration;
 
-use common::cells;
+use common::{cells, guest};
 use futures::future::join_all;
 use tree::{With, acts, graft, lender, start, with};
 use vesicle_cell::{Command, Limits};
@@ -17,6 +17,7 @@ async fn cells_that_wait_take_no_time_of_the_processor() {
     let command = Command {
         limits: Limits {
             memory: 64 << 30,
+            processes: 2_000,
             ..Limits::default()
         },
         ..lender()
@@ -25,18 +26,20 @@ async fn cells_that_wait_take_no_time_of_the_processor() {
     let running = cells.start(command).await.unwrap();
     let started = with(&running, async |handed| {
         let session = graft(&handed).await?;
-        let wasm = acts();
-        let sleeping = (0..250).map(|_| {
-            let arguments = ["child", "sleep", "3600000"];
-            start_one(&session, &wasm, arguments)
-        });
-        let serving = (0..250).map(|_| {
-            let arguments = ["child", "serve-echo", "waiting"];
-            start_one(&session, &wasm, arguments)
-        });
-        for started in join_all(sleeping.chain(serving)).await {
-            // They go on without anybody who holds them.
-            started?;
+        // Of WASI 0.2, and of 0.3.
+        for wasm in [acts(), guest("cell-async")] {
+            let sleeping = (0..250).map(|_| {
+                let arguments = ["child", "sleep", "3600000"];
+                start_one(&session, &wasm, arguments)
+            });
+            let serving = (0..250).map(|_| {
+                let arguments = ["child", "serve-echo", "waiting"];
+                start_one(&session, &wasm, arguments)
+            });
+            for started in join_all(sleeping.chain(serving)).await {
+                // They go on without anybody who holds them.
+                started?;
+            }
         }
         // Each has come to where it waits.
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -26,7 +26,7 @@
 //! that has trapped.
 //!
 //! Invariant: a program of WASI 0.2 that is built with this module calls nothing of
-//! it, and so imports nothing of WASI 0.3: all ways here lead through [`hooks`].
+//! it, and so imports nothing of WASI 0.3: all ways here lead through `hooks.rs`.
 
 mod hooks;
 mod streams;
