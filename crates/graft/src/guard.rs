@@ -5,9 +5,10 @@
 //! through its own guard is itself again.
 //!
 //! Invariants: of what is behind a guard nothing is held once a call has found
-//! the seal broken; a call under way ends when the seal breaks.
+//! the seal broken; a call under way ends when the seal breaks; what is kept of guards
+//! that are gone is no more than of those that are there.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -36,7 +37,16 @@ pub fn guard<C: FromClientHook>(capability: C, seal: &Seal) -> C {
 #[derive(Clone)]
 struct Around {
     seal: Seal,
-    guards: Rc<RefCell<CapabilityServerSet<Guard, Any>>>,
+    guards: Rc<RefCell<Guards>>,
+}
+
+/// The guards that stand somewhere, and places of some that are gone.
+#[derive(Default)]
+struct Guards {
+    set: CapabilityServerSet<Guard, Any>,
+    /// Places in the set.
+    places: usize,
+    standing: Rc<Cell<usize>>,
 }
 
 /// From where a capability came.
@@ -60,6 +70,8 @@ struct Guard {
     inner: RefCell<Option<Client>>,
     way: Way,
     around: Around,
+    /// One of those that stand.
+    standing: Rc<Cell<usize>>,
 }
 
 /// A capability of any interface.
@@ -73,7 +85,7 @@ impl Around {
     fn wrap(&self, capability: Client, way: Way) -> Client {
         let guards = self.guards.borrow();
         let capability: Any = capability.cast_to();
-        let known = guards.get_local_server_of_resolved(&capability);
+        let known = guards.set.get_local_server_of_resolved(&capability);
         drop(guards);
         if let Some(known) = known {
             // It came through here before: either it goes home, or on the same way.
@@ -84,14 +96,14 @@ impl Around {
                 return inner.clone();
             }
         }
+        let mut guards = self.guards.borrow_mut();
         let guard = Guard {
             inner: RefCell::new(Some(capability.cast_to())),
             way,
             around: self.clone(),
+            standing: Rc::clone(&guards.standing),
         };
-        let mut guards = self.guards.borrow_mut();
-        guards.gc();
-        guards.new_client(guard).cast_to()
+        guards.post(guard).cast_to()
     }
 
     /// Copies a value, with guards before all capabilities in it.
@@ -122,6 +134,36 @@ impl Around {
     fn stale(&self) -> capnp::Error {
         let message = stale_message(self.seal.issued(), self.seal.current());
         capnp::Error::disconnected(message)
+    }
+}
+
+impl Guards {
+    /// Places that are looked through without a second thought.
+    const FEW: usize = 32;
+
+    /// Lets one more stand there.
+    fn post(&mut self, guard: Guard) -> Any {
+        self.tidy();
+        self.places += 1;
+        self.standing.update(|standing| standing + 1);
+        self.set.new_client(guard)
+    }
+
+    /// Looks through all places where half of them may be empty, so that each guard
+    /// costs a look at two.
+    fn tidy(&mut self) -> bool {
+        let is_due = self.places >= 2 * self.standing.get().max(Self::FEW);
+        if is_due {
+            self.set.gc();
+            self.places = self.standing.get();
+        }
+        is_due
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.standing.update(|standing| standing - 1);
     }
 }
 
@@ -204,5 +246,69 @@ impl FromServer<Guard> for Any {
 
     fn from_server(guard: Rc<Guard>) -> Calls {
         Calls(guard)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vesicle_membrane::Membrane;
+    use vesicle_protocol::cell_capnp::host;
+
+    use super::*;
+
+    /// Answers nothing.
+    struct Nothing;
+
+    impl host::Server for Nothing {}
+
+    fn around(membrane: &Membrane) -> Around {
+        Around {
+            seal: membrane.seal(),
+            guards: Rc::default(),
+        }
+    }
+
+    fn wrapped(around: &Around) -> Client {
+        let plain: host::Client = capnp_rpc::new_client(Nothing);
+        around.wrap(plain.client, Way::Out)
+    }
+
+    #[test]
+    fn of_guards_that_are_gone_no_more_is_kept_than_of_those_that_stand() {
+        let membrane = Membrane::new("m");
+        let around = around(&membrane);
+        let held: Vec<_> = (0..1_000).map(|_| wrapped(&around)).collect();
+        for _ in 0..100_000 {
+            drop(wrapped(&around));
+            assert!(around.guards.borrow().places <= 2_000);
+        }
+        drop(held);
+        for _ in 0..1_000 {
+            drop(wrapped(&around));
+        }
+        let guards = around.guards.borrow();
+        assert_eq!(guards.standing.get(), 0);
+        assert!(guards.places <= 2 * Guards::FEW);
+    }
+
+    #[test]
+    fn all_guards_are_looked_through_seldom_however_many_there_are() {
+        let membrane = Membrane::new("m");
+        let around = around(&membrane);
+        let mut held = Vec::new();
+        let mut looks = 0;
+        for _ in 0..100_000 {
+            looks += usize::from(around.guards.borrow_mut().tidy());
+            held.push(wrapped(&around));
+        }
+        assert_eq!(looks, 0);
+        assert_eq!(around.guards.borrow().places, 100_000);
+        held.truncate(10);
+        for _ in 0..100_000 {
+            looks += usize::from(around.guards.borrow_mut().tidy());
+            drop(wrapped(&around));
+        }
+        // Once for the many, and then for each few of which half are gone.
+        assert!((1..100_000 / Guards::FEW + 2).contains(&looks), "{looks}");
     }
 }
