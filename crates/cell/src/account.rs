@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use vesicle_engine::{Budget, Purse};
 use vesicle_protocol::outcome_capnp::Resource;
 
+use crate::compiling::Row;
 use crate::{Error, Quota};
 
 /// How much of everything; zero is as much as there is.
@@ -40,11 +41,13 @@ pub struct Limits {
     pub processes: u32,
     /// What each one can make the host hold over its link.
     pub link: Quota,
+    /// Bytes of the largest component that is compiled for them.
+    pub component: u64,
 }
 
 impl Default for Limits {
-    /// No limit on time and fuel; 1 GiB in all and 64 MiB each, 1,000 processes, and the
-    /// [`Quota`] of a process.
+    /// No limit on time and fuel; 1 GiB in all and 64 MiB each, 1,000 processes, the
+    /// [`Quota`] of a process, and components of 48 MiB.
     fn default() -> Self {
         Self {
             fuel: None,
@@ -53,6 +56,7 @@ impl Default for Limits {
             time: None,
             processes: 1_000,
             link: Quota::default(),
+            component: 48 << 20,
         }
     }
 }
@@ -77,6 +81,9 @@ pub struct Account {
     processes: Purse,
     until: Option<Instant>,
     link: Quota,
+    component: u64,
+    /// What is compiled for all of them, one after another.
+    compiling: Row,
     /// Its own place among the processes.
     _place: Option<Purse>,
 }
@@ -92,6 +99,8 @@ impl Account {
             processes: Purse::new(u64::from(limits.processes)),
             until: limits.time.map(|time| Instant::now() + time),
             link: limits.link,
+            component: limits.component,
+            compiling: Row::default(),
             _place: None,
         }
     }
@@ -140,6 +149,8 @@ impl Account {
             processes,
             until: [self.until, until].into_iter().flatten().min(),
             link: self.link,
+            component: self.component,
+            compiling: self.compiling.clone(),
             _place: Some(place),
         })
     }
@@ -171,6 +182,16 @@ impl Account {
     /// What its link may have the host hold.
     pub(crate) fn link(&self) -> Quota {
         self.link
+    }
+
+    /// Bytes of the largest component that is compiled for it.
+    pub(crate) fn component(&self) -> u64 {
+        self.component
+    }
+
+    /// Where it waits for the compiler.
+    pub(crate) fn compiling(&self) -> &Row {
+        &self.compiling
     }
 
     /// What its own store may use. Time is looked after by who runs it.

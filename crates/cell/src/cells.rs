@@ -12,17 +12,18 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use vesicle_engine::Engines;
 use vesicle_membrane::Membrane;
+use vesicle_pool::Pool;
 use vesicle_pool::wasi::{Grants, Launch};
-use vesicle_pool::{Audit, Pool};
 
 use crate::account::{Account, Limits, Share};
 use crate::call::{self, Call};
+use crate::compiling::Turns;
 #[cfg(feature = "network")]
 use crate::network::vat::Neighbours;
 use crate::output::Output;
 use crate::pipe::{Reader, Writer};
 use crate::process::{Process, Start};
-use crate::program::{Component, Program, Programs};
+use crate::program::{Component, Programs};
 use crate::rpc::{Context, Outside};
 use crate::stdio::Passing;
 use crate::{Error, Exit, Result};
@@ -36,7 +37,8 @@ pub struct Cells {
 
 /// What all cells share.
 pub(crate) struct Shared {
-    programs: Programs,
+    pub programs: Programs,
+    pub turns: Turns,
     started: AtomicU64,
 }
 
@@ -127,6 +129,7 @@ impl Cells {
         Ok(Self {
             shared: Arc::new(Shared {
                 programs,
+                turns: Turns::of_host(),
                 started: AtomicU64::new(0),
             }),
             threads: Arc::new(Threads::start()?),
@@ -280,57 +283,6 @@ impl Shared {
     pub fn name(&self, parent: &str) -> String {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         format!("{parent}/{number}")
-    }
-
-    /// The program of a component, compiled if it is not known.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`].
-    pub async fn program(
-        self: &Arc<Self>,
-        component: &Component,
-        account: &Account,
-    ) -> Result<Arc<Program>> {
-        let admission = Programs::admission(account.fuel().is_some(), account.budget().memory);
-        if let Some(known) = self.programs.known(component, admission) {
-            return Ok(known);
-        }
-        let (shared, component) = (Arc::clone(self), component.clone());
-        let made = tokio::task::spawn_blocking(move || shared.programs.make(component, admission));
-        made.await
-            .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?
-    }
-
-    /// A component that is ready to be started on an account, without being compiled
-    /// or looked for at length.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`].
-    pub async fn ready(self: &Arc<Self>, wasm: &[u8], account: &Account) -> Result<Component> {
-        let component = Component::new(wasm);
-        self.program(&component, account).await?;
-        Ok(self.programs.same(component))
-    }
-
-    /// The program of one that may reach more than its link.
-    async fn program_with(
-        self: &Arc<Self>,
-        component: Component,
-        account: &Account,
-        grants: Grants,
-    ) -> Result<Arc<Program>> {
-        let admission = Programs::admission(account.fuel().is_some(), account.budget().memory);
-        let shared = Arc::clone(self);
-        let made = tokio::task::spawn_blocking(move || {
-            let program = shared
-                .programs
-                .with(&component, admission, grants, Audit::default());
-            program.map(Arc::new)
-        });
-        made.await
-            .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?
     }
 }
 

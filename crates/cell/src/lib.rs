@@ -18,6 +18,7 @@ mod async_link;
 mod backlog;
 mod call;
 mod cells;
+mod compiling;
 mod driver;
 mod error;
 mod exit;
