@@ -1,8 +1,8 @@
 //! What is held for the other end of a link, counted by the messages that pass.
 //!
 //! Invariants: it counts what the RPC system holds: a call from when it comes until it
-//! was answered and finished, whichever is first; a capability until it was released as
-//! often as it was given. A call that was given up on holds no more than its place,
+//! was both answered and finished; a capability until it was released as often as it was
+//! given. A call that was given up on holds no more than its place,
 //! unless others were made on what it would have answered. Numbers are those that the
 //! other end chooses, and may mean nothing.
 
@@ -263,9 +263,13 @@ impl Counts {
     }
 
     fn answered(&mut self, answer: &return_::Reader<'_>, bytes: u64, end: u64) -> Counted {
-        let exports = match answer.which() {
-            Ok(return_::Results(Ok(results))) => self.give_all(&results)?,
-            _ => Vec::new(),
+        // An answer with capabilities always has to be finished.
+        let exports = match answer.get_no_finish_needed() {
+            true => Vec::new(),
+            false => match answer.which() {
+                Ok(return_::Results(Ok(results))) => self.give_all(&results)?,
+                _ => Vec::new(),
+            },
         };
         if let Entry::Occupied(mut entry) = self.calls.entry(answer.get_answer_id()) {
             let call = entry.get_mut();
