@@ -3,12 +3,12 @@
 //! The file says nothing but which epoch there is, in whatever words: another
 //! content is another epoch. It may be put in its place by a rename.
 //!
-//! Invariant: nothing is read while nobody touches the file's folder.
+//! Invariant: nothing is read while nobody changes anything in the file's folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use vesicle_membrane::Membrane;
 
 use crate::{Error, Result};
@@ -37,7 +37,11 @@ impl EpochFile {
             .map_or_else(|| PathBuf::from("/"), Path::to_owned);
         let known = Mutex::new(content(&path));
         let read = path.clone();
-        let look = move |_| {
+        let look = move |seen: notify::Result<Event>| {
+            // Reading the file is seen too, and would lead to reading it without end.
+            if seen.is_ok_and(|event| event.kind.is_access()) {
+                return;
+            }
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             let now = content(&read);
             if *known != now {

@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::cells::{Cell, Host, guest, said};
+use common::child::processor_time;
 use rustix::process::Signal;
 
 #[test]
@@ -85,6 +86,34 @@ fn a_cell_ends_when_nobody_reads_its_output_any_more() {
     let mut stderr = cell.0.stderr.take().unwrap();
     stderr.read_to_string(&mut complaint).unwrap();
     assert_eq!(complaint, "");
+}
+
+#[test]
+fn a_cell_rests_until_the_file_of_its_epoch_changes() {
+    let (host, folder) = (Host::new(), common::folder());
+    let image = folder.path().join("image");
+    fs::create_dir_all(image.join("bin")).unwrap();
+    for path in ["bin/main.wasm", "own.wasm"] {
+        fs::copy(guest("cell-bench"), image.join(path)).unwrap();
+    }
+    let epoch = folder.path().join("epoch");
+    fs::write(&epoch, "1").unwrap();
+    let mut command = host.vesicle(&["run", "--epoch-file"]);
+    command.arg(&epoch).arg(image).args(["--", "until-revoked"]);
+    let mut cell = host.start(command);
+    let mut stdout = cell.0.stdout.take().unwrap();
+    let mut ready = [0; 6];
+    stdout.read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"ready\n");
+    // Whoever reads the file changes nothing.
+    assert_eq!(fs::read(&epoch).unwrap(), b"1");
+    let before = processor_time(cell.0.id());
+    std::thread::sleep(Duration::from_millis(500));
+    let spent = processor_time(cell.0.id()) - before;
+    assert!(spent <= Duration::from_millis(50), "{spent:?}");
+    assert!(cell.0.try_wait().unwrap().is_none());
+    fs::write(&epoch, "2").unwrap();
+    assert_eq!(cell.ends_soon().code(), Some(0));
 }
 
 #[test]
