@@ -20,10 +20,14 @@ use crate::session;
 use crate::streams::{End, Streams};
 
 /// Whether what is to be run is a document.
-pub fn is_document(what: &[PathBuf]) -> bool {
-    let [one] = what else {
+pub fn is_document(args: &RunArgs) -> bool {
+    let [one] = &args.what[..] else {
         return false;
     };
+    // Only layers are looked for below a root.
+    if args.cell.root.is_some() {
+        return false;
+    }
     let is_document = !has_extension(one, "wasm") && !one.is_dir();
     is_document && (!is_reference(one) || one.exists())
 }

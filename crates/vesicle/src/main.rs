@@ -62,7 +62,7 @@ fn block_on(runtime: tokio::runtime::Runtime, cli: Cli) -> Result<u8, Failed> {
 
 async fn dispatch(cli: Cli) -> Result<u8, Failed> {
     let exit = match cli.command {
-        Command::Run(args) if cell::is_document(&args.what) => {
+        Command::Run(args) if cell::is_document(&args) => {
             run::run(&args.what[0], args.pipeline).await
         }
         Command::Run(args) => return cell::run(args).await,
