@@ -9,7 +9,7 @@ mod tree;
 use std::time::{Duration, Instant};
 
 use capnp::capability::FromClientHook as _;
-use common::{cell, cells};
+use common::{cell, cells, command};
 use futures::future::join_all;
 use tree::{Ended, Told, With, acts, deeper, echo, graft, grown, lender, start};
 use vesicle_cell::{Account, Command, Exit, Left, Limits};
@@ -22,18 +22,8 @@ fn spinning(at_start: bool) -> Vec<u8> {
         true => ("(start $spin)", ""),
         false => ("", "call $spin"),
     };
-    let text = format!(
-        r#"(component
-            (core module $m
-                (func $spin (loop $l (br $l)))
-                {start}
-                (func (export "run") (result i32) {run} i32.const 0))
-            (core instance $i (instantiate $m))
-            (func $run (result (result)) (canon lift (core func $i "run")))
-            (instance $r (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $r)))"#
-    );
-    wat::parse_str(text).unwrap()
+    let spin = format!("(func $spin (loop $l (br $l))) {start}");
+    command(&spin, &format!("{run} i32.const 0"))
 }
 
 fn fuel(fuel: u64) -> With {

@@ -5,27 +5,14 @@
 
 mod common;
 
-use std::sync::Arc;
-
-use common::{beside_the_host, cells, text};
-use vesicle_cell::image::{Image, Layer};
-use vesicle_cell::{Config, Exit, Limits, Node, Stdio};
-use vesicle_pool::wasi::Grants;
+use common::{beside_the_host, cells, image_of, text};
+use vesicle_cell::{Config, Exit, Limits, Node};
 
 /// Runs the image that ships, and returns what it has printed.
 async fn run(arguments: &[&str], limits: Limits) -> (Exit, String, String) {
-    let layer = Layer::open(&beside_the_host("images/pid0")).unwrap();
     let config = Config {
-        name: "pid0".to_owned(),
-        image: Image::open(vec![layer]).unwrap(),
-        arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
-        grants: Grants::default(),
         limits,
-        stdio: Stdio::Kept,
-        epoch_file: None,
-        #[cfg(feature = "network")]
-        network: None,
-        notice: Arc::new(|_, _| ()),
+        ..image_of("pid0", &beside_the_host("images/pid0"), arguments)
     };
     let cells = cells();
     let mut node = Node::start(&cells, config).await.unwrap();

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{cell, cells, guest};
+use common::{cell, cells, command, guest};
 use futures::future::{join_all, try_join_all};
 use tree::{Ended, SOON, Told, With, acts, deeper, graft, grown, lender, start};
 use vesicle_cell::{Account, Command, Error, Limits};
@@ -18,21 +18,12 @@ use vesicle_protocol::cell_capnp::{Trap, executor};
 
 /// A command of these instructions, which leave an `i32`; with a table of one place
 /// that is empty.
-fn command(instructions: &str) -> Vec<u8> {
-    let text = format!(
-        r#"(component
-            (core module $m
-                (memory 1)
-                (table 1 funcref)
-                (type $nothing (func))
-                (func $deep (result i32) call $deep i32.const 1 i32.add)
-                (func (export "run") (result i32) {instructions}))
-            (core instance $i (instantiate $m))
-            (func $run (result (result)) (canon lift (core func $i "run")))
-            (instance $r (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $r)))"#
-    );
-    wat::parse_str(text).unwrap()
+fn doing(instructions: &str) -> Vec<u8> {
+    let fields = "(memory 1)
+        (table 1 funcref)
+        (type $nothing (func))
+        (func $deep (result i32) call $deep i32.const 1 i32.add)";
+    command(fields, instructions)
 }
 
 #[tokio::test]
@@ -102,12 +93,12 @@ async fn what_a_component_did_that_none_may_is_told_by_its_kind() {
             // Neither `ok` nor `err`.
             ("i32.const 2", Trap::Other),
         ] {
-            let wasm = command(instructions);
+            let wasm = doing(instructions);
             let child = start(&session.executor, &wasm, &[], With::default()).await?;
             assert_eq!(child.wait().await?, Ended::Trap(kind), "{instructions}");
         }
         for (instructions, code) in [("i32.const 0", 0), ("i32.const 1", 1)] {
-            let wasm = command(instructions);
+            let wasm = doing(instructions);
             let child = start(&session.executor, &wasm, &[], With::default()).await?;
             assert_eq!(child.wait().await?, Ended::Code(code));
         }

@@ -11,14 +11,11 @@ mod common;
 
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio as Pipe};
-use std::sync::Arc;
 
 use cable::{Cable, remove_left_behind};
-use common::{cells, guest, text};
-use vesicle_cell::image::{Image, Layer};
+use common::{cells, guest, image_of, text};
 use vesicle_cell::network::{Config as Network, Identity};
-use vesicle_cell::{Config, Exit, Limits, Node, Stdio};
-use vesicle_pool::wasi::Grants;
+use vesicle_cell::{Config, Exit, Node};
 
 const NAME: &str = "a_cell_grafts_to_what_a_cell_of_another_host_serves_and_both_see_its_epoch_end";
 /// Where each host listens.
@@ -103,21 +100,13 @@ fn said(child: Child) -> String {
 
 #[tokio::main]
 async fn run_node(image: &str, identity: &str, listen: &str, arguments: &[&str]) -> ExitCode {
-    let layer = Layer::open(Path::new(image)).unwrap();
     let network = Network {
         listen: vec![listen.parse().unwrap()],
         ..Network::new(Identity::open(Path::new(identity)).unwrap())
     };
     let config = Config {
-        name: "neighbour".to_owned(),
-        image: Image::open(vec![layer]).unwrap(),
-        arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
-        grants: Grants::default(),
-        limits: Limits::default(),
-        stdio: Stdio::Kept,
-        epoch_file: None,
         network: Some(network),
-        notice: Arc::new(|_, _| ()),
+        ..image_of("neighbour", Path::new(image), arguments)
     };
     let cells = cells();
     let mut node = Node::start(&cells, config).await.unwrap();

@@ -9,32 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{cells, guest};
+use common::{cells, command, guest, image_of};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use vesicle_cell::image::{Image, Layer};
-use vesicle_cell::{Cells, Config, Error, Exit, Limits, Node, Stdio};
-use vesicle_pool::wasi::Grants;
-
-/// A command that does one thing, in the engine's text.
-fn command(body: &str) -> Vec<u8> {
-    wat::parse_str(format!(
-        r#"(component
-            (core module $m (func (export "run") (result i32) {body}))
-            (core instance $i (instantiate $m))
-            (func $run (result (result)) (canon lift (core func $i "run")))
-            (instance $exported (export "run" (func $run)))
-            (export "wasi:cli/run@0.2.0" (instance $exported)))"#
-    ))
-    .unwrap()
-}
+use vesicle_cell::{Cells, Config, Error, Exit, Node, Stdio};
 
 fn traps() -> Vec<u8> {
-    command("unreachable")
+    command("", "unreachable")
 }
 
 fn spins() -> Vec<u8> {
-    command("(loop (br 0)) (i32.const 0)")
+    command("", "(loop (br 0)) (i32.const 0)")
 }
 
 /// What was told of a service.
@@ -68,18 +53,10 @@ impl Folder {
     async fn start(&self, cells: &Cells) -> Result<(Node, mpsc::UnboundedReceiver<Told>), Error> {
         let (tell, told) = mpsc::unbounded_channel();
         let config = Config {
-            name: "image".to_owned(),
-            image: Image::open(vec![Layer::open(self.0.path()).unwrap()]).unwrap(),
-            arguments: vec!["cat".to_owned()],
-            grants: Grants::default(),
-            limits: Limits::default(),
             stdio: Stdio::Passed {
                 stdout_is_terminal: false,
                 stderr_is_terminal: false,
             },
-            epoch_file: None,
-            #[cfg(feature = "network")]
-            network: None,
             notice: Arc::new(move |service, text| {
                 // Nobody listens any more once the test is over.
                 let _ = tell.send(Told {
@@ -88,6 +65,7 @@ impl Folder {
                     when: Instant::now(),
                 });
             }),
+            ..image_of("image", self.0.path(), &["cat"])
         };
         Ok((Node::start(cells, config).await?, told))
     }

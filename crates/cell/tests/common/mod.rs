@@ -3,17 +3,19 @@
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use vesicle_cell::{Cells, Command, Exit, Running};
-use vesicle_engine::{Config, Engines};
-use vesicle_pool::wasi::FileGrant;
+use vesicle_cell::image::{Image, Layer};
+use vesicle_cell::{Cells, Command, Config, Exit, Limits, Running, Stdio};
+use vesicle_engine::Engines;
+use vesicle_pool::wasi::{FileGrant, Grants};
 
 /// Where cells run, with a cache of compiled code that lasts.
 pub fn cells() -> Cells {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-cache");
-    let engines = Engines::new(Config {
+    let engines = Engines::new(vesicle_engine::Config {
         cache: Some(cache),
-        ..Config::default()
+        ..vesicle_engine::Config::default()
     });
     Cells::new(engines.unwrap()).unwrap()
 }
@@ -45,6 +47,38 @@ pub fn cell(wasm: Vec<u8>, arguments: &[&str]) -> Command {
     Command {
         arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
         ..Command::new("pid0", wasm)
+    }
+}
+
+/// A component that is one function in the engine's text: what it does before it
+/// leaves an `i32`, and what else is in its module.
+pub fn command(fields: &str, instructions: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(component
+            (core module $m
+                {fields}
+                (func (export "run") (result i32) {instructions}))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $r (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $r)))"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+/// An image of one folder, with these arguments and nothing else.
+pub fn image_of(name: &str, folder: &Path, arguments: &[&str]) -> Config {
+    Config {
+        name: name.to_owned(),
+        image: Image::open(vec![Layer::open(folder).unwrap()]).unwrap(),
+        arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
+        grants: Grants::default(),
+        limits: Limits::default(),
+        stdio: Stdio::Kept,
+        epoch_file: None,
+        #[cfg(feature = "network")]
+        network: None,
+        notice: Arc::new(|_, _| ()),
     }
 }
 
