@@ -223,6 +223,8 @@ async fn one_that_starts_itself_without_an_end_is_held_by_its_budget_and_gone_wi
         let told = grown(command, async move |session| {
             let (session, _way) = deeper(&session, depth).await?;
             let (beside, _beside) = deeper(&session, 1).await?;
+            // What it needs for an answer it has from here on.
+            assert_eq!(echo(&beside.executor, "?").await?, "Echo: ?");
             let with = With {
                 processes: 20,
                 ..With::default()
