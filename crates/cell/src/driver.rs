@@ -1,5 +1,8 @@
 //! The host's end of a cell's link.
 //!
+//! Until the guest says something, or somebody asks what it serves, there is nothing
+//! to be driven.
+//!
 //! Invariants: the link is driven for as long as the guest runs, and until all is
 //! heard that it has written; after that nothing is held of what was served, and
 //! calls into what the guest served fail.
@@ -61,6 +64,15 @@ impl Drop for Driver {
 }
 
 async fn drive(link: Link, name: String, bootstrap: Client, mut asks: Asks, tally: Tally) {
+    let said = link.input.gauge();
+    let first = tokio::select! {
+        () = link.input.has_bytes() => None,
+        Some(ask) = asks.recv() => Some(ask),
+    };
+    if first.is_none() && said.progress().unread() == 0 {
+        // It has ended without a word, as one does that needs no link.
+        return;
+    }
     let mut options = ReaderOptions::new();
     options.traversal_limit_in_words(Some(LARGEST_MESSAGE));
     let network = Network::new(
@@ -71,6 +83,13 @@ async fn drive(link: Link, name: String, bootstrap: Client, mut asks: Asks, tall
         tally,
     );
     let mut rpc = RpcSystem::new(Box::new(network), Some(bootstrap));
+    let ask = |rpc: &mut RpcSystem<_>, answer: oneshot::Sender<Client>| {
+        // Whoever has asked may wait no more.
+        let _ = answer.send(rpc.bootstrap(rpc_twoparty_capnp::Side::Client));
+    };
+    if let Some(answer) = first {
+        ask(&mut rpc, answer);
+    }
     let name = Rc::from(name);
     loop {
         let driven = poll_fn(|context| waits::driving(&name, || rpc.poll_unpin(context)));
@@ -81,9 +100,7 @@ async fn drive(link: Link, name: String, bootstrap: Client, mut asks: Asks, tall
                 }
                 return;
             }
-            Some(ask) = asks.recv() => {
-                let _ = ask.send(rpc.bootstrap(rpc_twoparty_capnp::Side::Client));
-            }
+            Some(answer) = asks.recv() => ask(&mut rpc, answer),
         }
     }
 }
