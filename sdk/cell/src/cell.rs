@@ -14,7 +14,7 @@ use vesicle_protocol::cell_capnp::session;
 use vesicle_protocol::membrane_capnp::{membrane, signer};
 
 use crate::reactor::{block_on, spawn};
-use crate::streams::{Input, Output};
+use crate::streams::{Input, Outgoing, Output};
 use crate::{Error, Result, Session, ok, within};
 
 mod bindings {
@@ -47,7 +47,7 @@ pub(crate) fn output_is_stuck() -> bool {
     if crate::component::is_running() {
         return crate::component::output_is_stuck();
     }
-    OUTPUT.with_borrow(|output| output.as_ref().is_some_and(Output::is_stuck))
+    OUTPUT.with_borrow(|output| output.as_ref().is_some_and(|it| it.drain().is_stuck()))
 }
 
 /// The program's end of its link.
@@ -147,7 +147,8 @@ pub(crate) fn report(ended: Result<()>) -> ExitCode {
 fn connect(exported: Option<Client>) -> Result<(Connection, Cell, Disconnector<Side>)> {
     let connection = create_connection().map_err(|_| Error::NoLink)?;
     let input = Input::new(connection.input().map_err(|_| Error::NoLink)?);
-    let output = Output::new(connection.output().map_err(|_| Error::NoLink)?);
+    let output = connection.output().map_err(|_| Error::NoLink)?;
+    let output = Output::new(Outgoing::new(output));
     OUTPUT.set(Some(output.clone()));
     let (cell, goodbye) = join(input, output, exported);
     Ok((connection, cell, goodbye))

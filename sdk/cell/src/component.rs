@@ -40,7 +40,7 @@ use capnp::capability::{Client, FromClientHook};
 use crate::cell::{Cell, join, report, see_off};
 use crate::{Error, Result};
 use bindings::vesicle::cell::async_streams::{Connection, create_connection};
-use streams::{Input, Output};
+use streams::{Input, Outgoing, Output};
 
 pub(crate) use hooks::{is_running, output_is_stuck, sleep, spawn};
 
@@ -88,7 +88,8 @@ fn connect(connection: Rc<Connection>) -> Result<(Input, Output)> {
     let input = connection.input().map_err(|_| Error::NoLink)?;
     let (writer, bytes) = bindings::wit_stream::new::<u8>();
     connection.output(bytes).map_err(|_| Error::NoLink)?;
-    Ok((Input::new(input), Output::new(writer, connection)))
+    let output = Output::new(Outgoing::new(writer, connection));
+    Ok((Input::new(input), output))
 }
 
 /// What the host is told of how the program has ended.

@@ -37,6 +37,7 @@ mod command;
 pub mod component;
 mod error;
 mod membrane;
+mod pieces;
 mod process;
 mod program;
 mod reactor;

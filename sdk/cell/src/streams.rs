@@ -3,25 +3,19 @@
 //! Invariants: no read waits while there are bytes; no more is written than the
 //! host has said there is room for; a half's pollable is gone before the half.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use futures::io::{AsyncRead, AsyncWrite};
+use futures::io::AsyncRead;
 use wasip2::io::streams::{InputStream, OutputStream, StreamError};
 
+use crate::pieces::{Came, Drain, Gather, PIECE};
 use crate::reactor::Source;
-
-/// Bytes that are asked for at once, and gathered before they are written.
-const PIECE: usize = 64 << 10;
 
 /// What comes from the host.
 pub(crate) struct Input {
-    bytes: Vec<u8>,
-    /// How many of them were taken.
-    taken: usize,
+    came: Came,
     /// Whether there were no more when they came.
     is_dry: bool,
     source: Source,
@@ -29,10 +23,9 @@ pub(crate) struct Input {
 }
 
 /// What goes to the host. Cloning shares it.
-#[derive(Clone)]
-pub(crate) struct Output(Rc<RefCell<Outgoing>>);
+pub(crate) type Output = Gather<Outgoing>;
 
-struct Outgoing {
+pub(crate) struct Outgoing {
     bytes: Vec<u8>,
     /// How much the host still takes.
     room: usize,
@@ -45,8 +38,7 @@ struct Outgoing {
 impl Input {
     pub fn new(stream: InputStream) -> Self {
         Self {
-            bytes: Vec::new(),
-            taken: 0,
+            came: Came::default(),
             is_dry: false,
             source: Source::new(stream.subscribe()),
             stream,
@@ -54,25 +46,24 @@ impl Input {
     }
 }
 
-impl Output {
+impl Outgoing {
     pub fn new(stream: OutputStream) -> Self {
         // Nothing was written yet.
         let all = stream.check_write().unwrap_or_default();
         let all = usize::try_from(all).unwrap_or(usize::MAX);
-        Self(Rc::new(RefCell::new(Outgoing {
+        Self {
             bytes: Vec::new(),
             room: all,
             all,
             source: Source::new(stream.subscribe()),
             stream,
-        })))
+        }
     }
 
     /// Whether there is anything that the host has not read.
     pub fn is_stuck(&self) -> bool {
-        let out = self.0.borrow();
-        let is_read = |room| usize::try_from(room).is_ok_and(|room| room >= out.all);
-        !out.bytes.is_empty() || !out.stream.check_write().is_ok_and(is_read)
+        let is_read = |room| usize::try_from(room).is_ok_and(|room| room >= self.all);
+        !self.bytes.is_empty() || !self.stream.check_write().is_ok_and(is_read)
     }
 }
 
@@ -82,7 +73,7 @@ impl AsyncRead for Input {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        while self.taken == self.bytes.len() {
+        while self.came.is_taken() {
             if self.is_dry {
                 ready!(self.source.poll_ready(context));
             }
@@ -90,7 +81,7 @@ impl AsyncRead for Input {
                 Ok(bytes) => {
                     // What was less than asked for was all there was.
                     self.is_dry = bytes.len() < PIECE;
-                    (self.bytes, self.taken) = (bytes, 0);
+                    self.came = Came::new(bytes);
                 }
                 Err(StreamError::Closed) => return Poll::Ready(Ok(0)),
                 Err(StreamError::LastOperationFailed(error)) => {
@@ -98,16 +89,15 @@ impl AsyncRead for Input {
                 }
             }
         }
-        let left = &self.bytes[self.taken..];
-        let taken = left.len().min(into.len());
-        into[..taken].copy_from_slice(&left[..taken]);
-        self.taken += taken;
-        Poll::Ready(Ok(taken))
+        Poll::Ready(Ok(self.came.take(into)))
     }
 }
 
-impl Outgoing {
-    /// Gives the host what there is, as it has room.
+impl Drain for Outgoing {
+    fn gathered(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut sent = 0;
         let drained = loop {
@@ -141,29 +131,5 @@ fn broken(error: &StreamError) -> io::Error {
     match error {
         StreamError::Closed => io::ErrorKind::BrokenPipe.into(),
         StreamError::LastOperationFailed(error) => io::Error::other(error.to_debug_string()),
-    }
-}
-
-impl AsyncWrite for Output {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut out = self.0.borrow_mut();
-        if out.bytes.len() >= PIECE {
-            ready!(out.poll_drain(context))?;
-        }
-        let taken = bytes.len().min(PIECE - out.bytes.len());
-        out.bytes.extend_from_slice(&bytes[..taken]);
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.borrow_mut().poll_drain(context)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(context)
     }
 }

@@ -32,7 +32,9 @@ pub(super) struct Set;
 pub(super) fn set() -> Set {
     let hooks = Hooks {
         sleep: |duration| Box::pin(wait(duration)),
-        is_stuck: || OUTPUT.with_borrow(|output| output.as_ref().is_some_and(Output::is_stuck)),
+        is_stuck: || {
+            OUTPUT.with_borrow(|output| output.as_ref().is_some_and(|it| it.drain().is_stuck()))
+        },
     };
     // Whoever optimises would find that there is but one, and call it where it is
     // asked for.

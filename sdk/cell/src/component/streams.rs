@@ -5,26 +5,21 @@
 //! the half and its buffer, so that no byte is lost with whoever gives up; what is
 //! gathered to be written is a piece at most.
 
-use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures::future::LocalBoxFuture;
-use futures::io::{AsyncRead, AsyncWrite};
+use futures::io::AsyncRead;
 use wit_bindgen::{StreamReader, StreamResult, StreamWriter};
 
 use super::bindings::vesicle::cell::async_streams::Connection;
-
-/// Bytes that are asked for at once, and gathered before they are written.
-const PIECE: usize = 64 << 10;
+use crate::pieces::{Came, Drain, Gather, PIECE};
 
 /// What comes from the host.
 pub(super) struct Input {
-    bytes: Vec<u8>,
-    /// How many of them were taken.
-    taken: usize,
+    came: Came,
     reading: Reading,
 }
 
@@ -35,10 +30,9 @@ enum Reading {
 }
 
 /// What goes to the host. Cloning shares it.
-#[derive(Clone)]
-pub(super) struct Output(Rc<RefCell<Outgoing>>);
+pub(super) type Output = Gather<Outgoing>;
 
-struct Outgoing {
+pub(crate) struct Outgoing {
     bytes: Vec<u8>,
     writing: Writing,
     /// Gone after the stream.
@@ -55,8 +49,7 @@ enum Writing {
 impl Input {
     pub fn new(stream: StreamReader<u8>) -> Self {
         Self {
-            bytes: Vec::new(),
-            taken: 0,
+            came: Came::default(),
             reading: Reading::Idle(stream),
         }
     }
@@ -86,12 +79,11 @@ impl AsyncRead for Input {
         context: &mut Context<'_>,
         into: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        while self.taken == self.bytes.len() {
+        while self.came.is_taken() {
             match std::mem::replace(&mut self.reading, Reading::Ended) {
                 Reading::Idle(stream) => {
-                    let bytes = std::mem::take(&mut self.bytes);
-                    self.taken = 0;
-                    self.reading = Reading::Busy(Box::pin(read(stream, bytes)));
+                    let spare = std::mem::take(&mut self.came).into_bytes();
+                    self.reading = Reading::Busy(Box::pin(read(stream, spare)));
                 }
                 Reading::Busy(mut busy) => match busy.as_mut().poll(context) {
                     Poll::Pending => {
@@ -100,39 +92,37 @@ impl AsyncRead for Input {
                     }
                     Poll::Ready((stream, bytes)) => {
                         self.reading = stream.map_or(Reading::Ended, Reading::Idle);
-                        self.bytes = bytes;
+                        self.came = Came::new(bytes);
                     }
                 },
                 Reading::Ended => return Poll::Ready(Ok(0)),
             }
         }
-        let left = &self.bytes[self.taken..];
-        let taken = left.len().min(into.len());
-        into[..taken].copy_from_slice(&left[..taken]);
-        self.taken += taken;
-        Poll::Ready(Ok(taken))
-    }
-}
-
-impl Output {
-    pub fn new(stream: StreamWriter<u8>, connection: Rc<Connection>) -> Self {
-        Self(Rc::new(RefCell::new(Outgoing {
-            bytes: Vec::new(),
-            writing: Writing::Idle(stream, Vec::new()),
-            connection,
-        })))
-    }
-
-    /// Whether there is anything that the host has not read.
-    pub fn is_stuck(&self) -> bool {
-        let out = self.0.borrow();
-        let is_under_way = matches!(out.writing, Writing::Busy(_));
-        is_under_way || !out.bytes.is_empty() || out.connection.unread() > 0
+        Poll::Ready(Ok(self.came.take(into)))
     }
 }
 
 impl Outgoing {
-    /// Gives the host what there is, as it has room.
+    pub fn new(stream: StreamWriter<u8>, connection: Rc<Connection>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            writing: Writing::Idle(stream, Vec::new()),
+            connection,
+        }
+    }
+
+    /// Whether there is anything that the host has not read.
+    pub fn is_stuck(&self) -> bool {
+        let is_under_way = matches!(self.writing, Writing::Busy(_));
+        is_under_way || !self.bytes.is_empty() || self.connection.unread() > 0
+    }
+}
+
+impl Drain for Outgoing {
+    fn gathered(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
     fn poll_drain(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             match std::mem::replace(&mut self.writing, Writing::Broken) {
@@ -161,29 +151,5 @@ impl Outgoing {
                 Writing::Broken => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             }
         }
-    }
-}
-
-impl AsyncWrite for Output {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut out = self.0.borrow_mut();
-        if out.bytes.len() >= PIECE {
-            ready!(out.poll_drain(context))?;
-        }
-        let taken = bytes.len().min(PIECE - out.bytes.len());
-        out.bytes.extend_from_slice(&bytes[..taken]);
-        Poll::Ready(Ok(taken))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.borrow_mut().poll_drain(context)
-    }
-
-    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_flush(context)
     }
 }
