@@ -81,7 +81,10 @@ async fn component_as(
         Ok(started) => started,
         Err(by) => return Ok(tell(&name, &End::Asked(by))),
     };
-    let mut running = started.map_err(failed)?;
+    let mut running = match started {
+        Ok(running) => running,
+        Err(error) => return not_begun(&name, error),
+    };
     let _entered = enter(&name, &[path]);
     let streams = Streams::connect(&mut running);
     let end = streams.attend(running.wait(), ending).await;
@@ -121,7 +124,10 @@ async fn image_of(
         Ok(started) => started,
         Err(by) => return Ok(tell(&name, &End::Asked(by))),
     };
-    let mut node = started.map_err(failed)?;
+    let mut node = match started {
+        Ok(node) => node,
+        Err(error) => return not_begun(&name, error),
+    };
     #[cfg(feature = "network")]
     for address in node.network().into_iter().flat_map(|it| it.addresses()) {
         eprintln!("listening on {address}");
@@ -200,11 +206,20 @@ fn tell(name: &str, end: &End) -> u8 {
     status
 }
 
+/// Says why a cell has not begun. What it had too little of for that is told by the
+/// same status as what it runs out of later.
+fn not_begun(name: &str, error: Error) -> Result<u8, Failed> {
+    let Error::Exhausted { what, .. } = error else {
+        return Err(failed(error));
+    };
+    eprintln!("error: {}: {}", plain(name), plain(&error.to_string()));
+    Ok(Exit::Exhausted(what).status())
+}
+
 fn failed(error: Error) -> Failed {
     let status = match &error {
         Error::Invalid(_) => Status::Component,
         Error::Denied(_) => Status::Denied,
-        Error::Exhausted { .. } => Status::Limit,
         Error::Unreachable(_) => Status::Unavailable,
         _ => Status::Defect,
     };

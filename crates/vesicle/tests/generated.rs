@@ -39,9 +39,12 @@ fn shell(folder: &Path, dist: &Path, lines: &str) -> Ended {
         .current_dir(folder)
         .env("PATH", std::env::join_paths(paths).unwrap())
         .env("VESICLE_CACHE", target().join("test-cache"))
-        // Neither changes what is compiled, only how long it takes.
+        // None of these changes what is compiled, only how long it takes.
         .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env_remove("CARGO_TARGET_DIR")
         .env_remove("VESICLE_COMPONENTS");
     Running::start(command).wait()
