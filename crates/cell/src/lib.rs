@@ -47,6 +47,7 @@ pub use exit::Exit;
 pub use link::{Link, Links};
 pub use node::{Config, Node};
 pub use quota::Quota;
+pub use vesicle_graft::EpochFile;
 
 /// The result of what this crate does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

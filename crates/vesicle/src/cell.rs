@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
 use vesicle_cell::granting;
 use vesicle_cell::image::Image;
-use vesicle_cell::{Account, Cells, Command, Config, Error, Exit, Limits, Node, Stdio};
+use vesicle_cell::{Account, Cells, Command, Config, EpochFile, Error, Exit, Limits, Node, Stdio};
 use vesicle_engine::Engines;
 use vesicle_pipeline::Exit as Status;
 
-use crate::cli::{CellArgs, RunArgs};
+use crate::cli::{CellArgs, Cli, Format, RunArgs};
 use crate::ending::Ending;
 use crate::layers::{self, is_reference};
 use crate::output::{Failed, plain};
@@ -39,6 +41,7 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 
 /// Runs a component, or an image, and returns its status.
 pub async fn run(args: RunArgs) -> Result<u8, Failed> {
+    refuse_others(&args);
     let ending = Ending::listen();
     let engines = Engines::new(session::engine());
     let engines = engines.map_err(|error| Failed::new(Status::Defect, error.to_string()))?;
@@ -56,6 +59,29 @@ pub async fn run(args: RunArgs) -> Result<u8, Failed> {
     }
 }
 
+/// Ends the command where an option says something of pipelines alone, or a
+/// component has nobody to connect with: silence would pass for consent.
+fn refuse_others(args: &RunArgs) {
+    let of_pipelines = [
+        (args.pipeline.dry_run, "--dry-run"),
+        (args.pipeline.fresh, "--fresh"),
+        (args.pipeline.audit, "--audit"),
+        (args.pipeline.output.output == Format::Json, "--output"),
+    ];
+    if let Some((_, option)) = of_pipelines.iter().find(|(is_given, _)| *is_given) {
+        conflict(&format!(
+            "{option} is for pipelines, and this is a component or an image"
+        ));
+    }
+}
+
+/// Ends the command as any other with options that do not go together.
+fn conflict(text: &str) -> ! {
+    Cli::command()
+        .error(ErrorKind::ArgumentConflict, text)
+        .exit()
+}
+
 async fn component_as(
     cells: &Cells,
     path: &Path,
@@ -63,6 +89,10 @@ async fn component_as(
     args: &CellArgs,
     ending: &Ending,
 ) -> Result<u8, Failed> {
+    #[cfg(feature = "network")]
+    if args.network || !args.listen.is_empty() || args.identity.is_some() {
+        conflict("--network, --listen and --identity are for images: put the component there");
+    }
     let wasm = std::fs::read(path).map_err(|error| {
         let text = format!("cannot read the component {}: {error}", path.display());
         Failed::new(Status::Component, text)
@@ -77,15 +107,23 @@ async fn component_as(
     command.grants = granting::gather(&args.grants).map_err(failed)?;
     command.account = Some(Account::new(&limits(args)));
     command.stdio = stdio();
+    let epochs = args.epoch_file.as_ref().map(|file| {
+        let watched = EpochFile::watch(file, Arc::clone(&command.membrane));
+        watched.map_err(|error| Failed::new(Status::Component, error.to_string()))
+    });
+    let _epochs = epochs.transpose()?;
+    let _entered = enter(&name, &[path]);
     let started = match ending.unless(cells.start(command)).await {
         Ok(started) => started,
         Err(by) => return Ok(tell(&name, &End::Asked(by))),
     };
     let mut running = match started {
         Ok(running) => running,
+        Err(Error::Invalid(text)) => {
+            return not_begun(&name, Error::Invalid(format!("{name}: {text}")));
+        }
         Err(error) => return not_begun(&name, error),
     };
-    let _entered = enter(&name, &[path]);
     let streams = Streams::connect(&mut running);
     let end = streams.attend(running.wait(), ending).await;
     if !matches!(end, End::Itself(_)) {
@@ -120,6 +158,7 @@ async fn image_of(
         epoch_file: args.epoch_file,
         notice: Arc::new(|service, text| eprintln!("{}: {}", plain(service), plain(text))),
     };
+    let _entered = enter(&name, layers);
     let started = match ending.unless(Node::start(cells, config)).await {
         Ok(started) => started,
         Err(by) => return Ok(tell(&name, &End::Asked(by))),
@@ -132,7 +171,6 @@ async fn image_of(
     for address in node.network().into_iter().flat_map(|it| it.addresses()) {
         eprintln!("listening on {address}");
     }
-    let _entered = enter(&name, layers);
     let streams = Streams::connect(node.running());
     let end = streams.attend(node.wait(), ending).await;
     if !matches!(end, End::Itself(_)) {

@@ -239,12 +239,16 @@ fn a_signal_ends_a_cell_that_is_still_compiled() {
     let host = Host::new();
     let cache = common::folder();
     for (signal, status, _) in SIGNALS {
-        let mut command = host.act(&["spin"]);
+        let mut command = host.act(&["write-and-spin", "1"]);
         command.env("VESICLE_CACHE", cache.path().join("of its own"));
         let mut cell = Cell(command.spawn().unwrap());
         cell.spends(Duration::from_millis(300));
-        assert_eq!(host.listed(), serde_json::json!([]), "it runs already");
+        assert_eq!(host.listed()[0]["pid"], cell.0.id());
         cell.signal(signal);
         assert_eq!(cell.ends_soon().code(), Some(status));
+        let mut written = String::new();
+        let mut stdout = cell.0.stdout.take().unwrap();
+        stdout.read_to_string(&mut written).unwrap();
+        assert_eq!(written, "", "it ran already");
     }
 }

@@ -97,23 +97,33 @@ fn a_cell_rests_until_the_file_of_its_epoch_changes() {
         fs::copy(guest("cell-bench"), image.join(path)).unwrap();
     }
     let epoch = folder.path().join("epoch");
-    fs::write(&epoch, "1").unwrap();
-    let mut command = host.vesicle(&["run", "--epoch-file"]);
-    command.arg(&epoch).arg(image).args(["--", "until-revoked"]);
-    let mut cell = host.start(command);
-    let mut stdout = cell.0.stdout.take().unwrap();
-    let mut ready = [0; 6];
-    stdout.read_exact(&mut ready).unwrap();
-    assert_eq!(&ready, b"ready\n");
-    // Whoever reads the file changes nothing.
-    assert_eq!(fs::read(&epoch).unwrap(), b"1");
-    let before = processor_time(cell.0.id());
-    std::thread::sleep(Duration::from_millis(500));
-    let spent = processor_time(cell.0.id()) - before;
-    assert!(spent <= Duration::from_millis(50), "{spent:?}");
-    assert!(cell.0.try_wait().unwrap().is_none());
-    fs::write(&epoch, "2").unwrap();
-    assert_eq!(cell.ends_soon().code(), Some(0));
+    // A component has itself from its input, in the place of an image.
+    for (what, input) in [
+        (image, Stdio::null()),
+        (
+            guest("cell-bench"),
+            fs::File::open(guest("cell-bench")).unwrap().into(),
+        ),
+    ] {
+        fs::write(&epoch, "1").unwrap();
+        let mut command = host.vesicle(&["run", "--epoch-file"]);
+        command.arg(&epoch).arg(what).args(["--", "until-revoked"]);
+        command.stdin(input);
+        let mut cell = host.start(command);
+        let mut stdout = cell.0.stdout.take().unwrap();
+        let mut ready = [0; 6];
+        stdout.read_exact(&mut ready).unwrap();
+        assert_eq!(&ready, b"ready\n");
+        // Whoever reads the file changes nothing.
+        assert_eq!(fs::read(&epoch).unwrap(), b"1");
+        let before = processor_time(cell.0.id());
+        std::thread::sleep(Duration::from_millis(500));
+        let spent = processor_time(cell.0.id()) - before;
+        assert!(spent <= Duration::from_millis(50), "{spent:?}");
+        assert!(cell.0.try_wait().unwrap().is_none());
+        fs::write(&epoch, "2").unwrap();
+        assert_eq!(cell.ends_soon().code(), Some(0));
+    }
 }
 
 #[test]

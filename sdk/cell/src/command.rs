@@ -11,13 +11,13 @@ use crate::{Process, Result, ok};
 /// as is left there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// Units of fuel, over all that it starts.
+    /// Units of fuel, over all that it starts; one at least.
     pub fuel: Option<u64>,
-    /// Bytes of memories and tables, over all that it starts.
+    /// Bytes of memories and tables, over all that it starts; one at least.
     pub memory: Option<u64>,
     /// How long it may live, waiting included.
     pub time: Option<Duration>,
-    /// How many processes it may be, over all that those start.
+    /// How many processes it may be, itself and all that those start; one at least.
     pub processes: Option<u32>,
 }
 
@@ -130,10 +130,11 @@ impl<'a> Command<'a> {
             slot.set_as_capability(bootstrap.hook.clone());
         }
         let mut budget = launch.init_budget();
-        budget.set_fuel(self.budget.fuel.unwrap_or_default());
-        budget.set_memory(self.budget.memory.unwrap_or_default());
+        // Zero is as much as there is.
+        budget.set_fuel(self.budget.fuel.map_or(0, |fuel| fuel.max(1)));
+        budget.set_memory(self.budget.memory.map_or(0, |bytes| bytes.max(1)));
         let time = self.budget.time.map_or(0, |time| time.as_millis().max(1));
         budget.set_milliseconds(u64::try_from(time).unwrap_or(u64::MAX));
-        budget.set_processes(self.budget.processes.unwrap_or_default());
+        budget.set_processes(self.budget.processes.map_or(0, |count| count.max(1)));
     }
 }

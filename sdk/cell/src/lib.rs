@@ -6,13 +6,15 @@
 //!
 //! ```no_run
 //! use std::process::ExitCode;
-//! use vesicle_cell_sdk::{Cell, Result, run};
+//! use vesicle_cell_sdk::{Cell, Error, run};
 //!
 //! fn main() -> ExitCode {
 //!     run(async |cell: Cell| {
 //!         let session = cell.graft().await?;
 //!         println!("{}", session.echo("hello").await?);
-//!         let child = session.command(b"(component)").argument("x").start().await?;
+//!         let wasm = std::fs::read("/usr/lib/child.wasm");
+//!         let wasm = wasm.map_err(|error| Error::Other(error.to_string()))?;
+//!         let child = session.command(&wasm).argument("child").start().await?;
 //!         println!("{:?}", child.wait().await?);
 //!         Ok(())
 //!     })
