@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use capnp::capability::Client;
-use common::{cell, cells, finish};
+use common::{cell, cells};
 use tree::{Answer, Ended, Told, With, acts, graft, grown, lender, start, with};
-use vesicle_cell::{Cells, Command, Error, Exit, Limits};
+use vesicle_cell::{Cells, Command, Error, Limits};
 use vesicle_engine::{Config, Engines};
 use vesicle_membrane::Membrane;
 use vesicle_protocol::outcome_capnp::Resource;
@@ -98,24 +98,6 @@ async fn who_has_no_time_left_does_not_wait_for_the_compiler_and_others_are_not_
         Ok(())
     });
     done.await;
-}
-
-#[tokio::test]
-async fn a_tree_beside_it_compiles_meanwhile() {
-    let cells = uncached();
-    let mut long = std::pin::pin!(cells.start(cell(slow(4), &[])));
-    let short = async {
-        let running = cells.start(cell(small(5), &[])).await.unwrap();
-        let (exit, ..) = finish(&running).await;
-        assert_eq!(exit, Exit::Code(0));
-    };
-    tokio::select! {
-        biased;
-        _ = &mut long => panic!("it was done first"),
-        () = short => {}
-    }
-    let (exit, ..) = finish(&long.await.unwrap()).await;
-    assert_eq!(exit, Exit::Code(0));
 }
 
 #[tokio::test]
