@@ -80,21 +80,13 @@ impl Shared {
         if let Some(known) = self.programs.known(component, admission) {
             return Ok(known);
         }
-        let made = async {
-            let turn = self.turns.next(account.compiling()).await?;
-            // It may have been somebody else's turn with the same.
-            if let Some(known) = self.programs.known(component, admission) {
-                return Ok(known);
-            }
-            let (shared, component) = (Arc::clone(self), component.clone());
-            let made = tokio::task::spawn_blocking(move || {
-                let _turn = turn;
-                shared.programs.make(component, admission)
-            });
-            made.await
-                .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?
+        let component = component.clone();
+        let make = move |programs: &Programs| match programs.known(&component, admission) {
+            // It was somebody else's turn with the same.
+            Some(known) => Ok(known),
+            None => programs.make(component, admission),
         };
-        in_time(account, made).await
+        self.in_turn(account, make).await
     }
 
     /// A component that is ready to be started on an account, without being compiled
@@ -122,14 +114,25 @@ impl Shared {
     ) -> Result<Arc<Program>> {
         look_at(&component, account)?;
         let admission = Programs::admission(account.fuel().is_some(), account.budget().memory);
+        let make = move |programs: &Programs| {
+            let program = programs.with(&component, admission, grants, Audit::default());
+            program.map(Arc::new)
+        };
+        self.in_turn(account, make).await
+    }
+
+    /// Has something made when it is an account's turn.
+    async fn in_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        account: &Account,
+        make: impl FnOnce(&Programs) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let made = async {
             let turn = self.turns.next(account.compiling()).await?;
             let shared = Arc::clone(self);
             let made = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                let programs = &shared.programs;
-                let program = programs.with(&component, admission, grants, Audit::default());
-                program.map(Arc::new)
+                make(&shared.programs)
             });
             made.await
                 .map_err(|_| Error::Other("compiling has stopped in the middle".into()))?

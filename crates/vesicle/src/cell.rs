@@ -59,8 +59,8 @@ pub async fn run(args: RunArgs) -> Result<u8, Failed> {
     }
 }
 
-/// Ends the command where an option says something of pipelines alone, or a
-/// component has nobody to connect with: silence would pass for consent.
+/// Ends the command where an option says something of pipelines alone: silence would
+/// pass for consent.
 fn refuse_others(args: &RunArgs) {
     let of_pipelines = [
         (args.pipeline.dry_run, "--dry-run"),
@@ -89,6 +89,7 @@ async fn component_as(
     args: &CellArgs,
     ending: &Ending,
 ) -> Result<u8, Failed> {
+    // It has no boot/ that would say with whom.
     #[cfg(feature = "network")]
     if args.network || !args.listen.is_empty() || args.identity.is_some() {
         conflict("--network, --listen and --identity are for images: put the component there");
